@@ -1,0 +1,154 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/MicahParks/keyfunc/v3"
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+)
+
+// KeySource asks User. An error leaves the last answer in force.
+type KeySource interface {
+	// JWKS gives the published signing keys as a JSON Web Key Set.
+	JWKS(ctx context.Context) (json.RawMessage, error)
+	// RevokedSessions gives the sessions whose access tokens may still be unexpired.
+	RevokedSessions(ctx context.Context) ([]uuid.UUID, error)
+}
+
+const (
+	keysEvery    = 5 * time.Minute
+	keysAtMost   = 2 * time.Second // between two fetches on an unknown key id
+	fetchTimeout = 3 * time.Second
+)
+
+// Remote verifies tokens of a service that is not User. With no keys fetched
+// yet it answers ErrUnavailable; later it goes on with the last ones.
+type Remote struct {
+	source KeySource
+	poll   time.Duration
+	log    *slog.Logger
+
+	keys    atomic.Pointer[keyfunc.Keyfunc]
+	revoked atomic.Pointer[map[uuid.UUID]struct{}]
+
+	mu      sync.Mutex // one fetch of keys at a time
+	fetched time.Time
+}
+
+// NewRemote makes a verifier; poll is how often revoked sessions are fetched.
+func NewRemote(source KeySource, poll time.Duration, log *slog.Logger) *Remote {
+	return &Remote{source: source, poll: poll, log: log}
+}
+
+// Verify implements Verifier. An unknown key id makes it ask User again, at
+// most every two seconds.
+func (r *Remote) Verify(ctx context.Context, token string) (Principal, error) {
+	keys := r.keys.Load()
+	if keys == nil {
+		if keys = r.refetch(ctx); keys == nil {
+			return Principal{}, ErrUnavailable
+		}
+	}
+	p, err := Parse(token, (*keys).Keyfunc)
+	if err != nil && r.unknownKey(token, *keys) {
+		if fresh := r.refetch(ctx); fresh != nil && fresh != keys {
+			p, err = Parse(token, (*fresh).Keyfunc)
+		}
+	}
+	if err != nil {
+		return Principal{}, err
+	}
+	if gone := r.revoked.Load(); gone != nil {
+		if _, ended := (*gone)[p.SessionID]; ended {
+			return Principal{}, ErrRevoked
+		}
+	}
+	return p, nil
+}
+
+func (r *Remote) unknownKey(token string, keys keyfunc.Keyfunc) bool {
+	t, _, err := jwt.NewParser().ParseUnverified(token, jwt.MapClaims{})
+	if err != nil {
+		return false
+	}
+	_, err = keys.Keyfunc(t)
+	return err != nil
+}
+
+// refetch gives the newest keys that can be had, nil if there were never any.
+func (r *Remote) refetch(ctx context.Context) *keyfunc.Keyfunc {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Since(r.fetched) < keysAtMost {
+		return r.keys.Load()
+	}
+	r.fetched = time.Now()
+	if err := r.fetchKeys(ctx); err != nil {
+		r.log.Warn("signing keys not fetched", "error", err)
+	}
+	return r.keys.Load()
+}
+
+func (r *Remote) fetchKeys(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	raw, err := r.source.JWKS(ctx)
+	if err != nil {
+		return err
+	}
+	kf, err := keyfunc.NewJWKSetJSON(raw)
+	if err != nil {
+		return fmt.Errorf("key set: %w", err)
+	}
+	r.keys.Store(&kf)
+	return nil
+}
+
+func (r *Remote) fetchRevoked(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	ids, err := r.source.RevokedSessions(ctx)
+	if err != nil {
+		return err
+	}
+	set := make(map[uuid.UUID]struct{}, len(ids))
+	for _, id := range ids {
+		set[id] = struct{}{}
+	}
+	r.revoked.Store(&set)
+	return nil
+}
+
+// Run keeps keys and revoked sessions fresh until ctx ends; it returns nil then.
+// A failure is tried again after a second.
+func (r *Remote) Run(ctx context.Context) error {
+	var nextKeys time.Time
+	for ctx.Err() == nil {
+		wait := r.poll
+		if err := r.fetchRevoked(ctx); err != nil {
+			r.log.Warn("revoked sessions not fetched", "error", err)
+			wait = time.Second
+		}
+		if now := time.Now(); now.After(nextKeys) {
+			if err := r.fetchKeys(ctx); err != nil {
+				wait = time.Second
+			} else {
+				nextKeys = now.Add(keysEvery)
+			}
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		}
+		t.Stop()
+	}
+	return nil
+}
