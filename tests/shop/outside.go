@@ -46,10 +46,17 @@ type Ledger struct {
 	} `json:"refunds"`
 }
 
+// AllMails gives every mail that was caught.
+func (s *Stack) AllMails(ctx context.Context) ([]Mail, error) {
+	var all []Mail
+	err := getJSON(ctx, s.Mail.HTTP+"/api/email", &all)
+	return all, err
+}
+
 // Mails gives the mails to an address, oldest first.
 func (s *Stack) Mails(ctx context.Context, to string) ([]Mail, error) {
-	var all []Mail
-	if err := getJSON(ctx, s.Mail.HTTP+"/api/email", &all); err != nil {
+	all, err := s.AllMails(ctx)
+	if err != nil {
 		return nil, err
 	}
 	var mine []Mail
@@ -67,7 +74,8 @@ func (s *Stack) Mails(ctx context.Context, to string) ([]Mail, error) {
 // Ledger reads the sandbox's book.
 func (s *Stack) Ledger(ctx context.Context) (Ledger, error) {
 	var l Ledger
-	return l, getJSON(ctx, s.Sandbox+"/ledger", &l)
+	err := getJSON(ctx, s.Sandbox+"/ledger", &l)
+	return l, err
 }
 
 func getJSON(ctx context.Context, url string, v any) error {

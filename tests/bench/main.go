@@ -1,0 +1,184 @@
+// Command bench measures a running stack by whole checkouts: signed in, add one
+// line, read the cart, quote, order, until inventory.reserved is on Kafka. It
+// drives the stack that CARAVAN_STACK names through the edge alone.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/caravan-shop/caravan/tests/shop"
+)
+
+func main() {
+	one := flag.Int("one", 100, "checkouts of the single client")
+	clients := flag.Int("clients", 8, "concurrent clients")
+	spell := flag.Duration("for", 30*time.Second, "how long the concurrent clients run")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *one, *clients, *spell); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// bench holds what all clients share.
+type bench struct {
+	http     *shop.Client
+	products []*shop.Product
+	reserved *arrivals
+}
+
+const (
+	catalogue = 40      // products, so that no single row is hot
+	shelf     = 1 << 20 // units of each: stock is not what is measured here
+)
+
+func run(ctx context.Context, one, clients int, spell time.Duration) error {
+	stack, err := shop.Load(os.Getenv("CARAVAN_STACK"))
+	if err != nil {
+		return err
+	}
+	b := &bench{http: shop.NewClient(stack.Edge)}
+	if err := b.prepare(ctx, stack); err != nil {
+		return err
+	}
+	arrivals, err := watchReserved(ctx, stack.Kafka)
+	if err != nil {
+		return err
+	}
+	defer arrivals.close()
+	b.reserved = arrivals
+	fmt.Printf("machine: %s, %d cores, %s\n", cpuModel(), runtime.NumCPU(), runtime.GOOS)
+	if err := b.single(ctx, one); err != nil {
+		return err
+	}
+	return b.many(ctx, clients, spell)
+}
+
+func (b *bench) prepare(ctx context.Context, stack *shop.Stack) error {
+	account := stack.Accounts["admin"]
+	staff, err := shop.SignIn(ctx, b.http, account.Email, account.Password)
+	if err != nil {
+		return err
+	}
+	for range catalogue {
+		p, err := staff.CreateProduct(ctx, 1299, shelf)
+		if err != nil {
+			return err
+		}
+		b.products = append(b.products, p)
+	}
+	return nil
+}
+
+// single measures what one customer feels on an idle shop.
+func (b *bench) single(ctx context.Context, n int) error {
+	s, err := shop.Register(ctx, b.http)
+	if err != nil {
+		return err
+	}
+	if _, _, err := b.checkout(ctx, s, 0); err != nil { // connections and caches warm up
+		return err
+	}
+	var placing, settling []time.Duration
+	for i := range n {
+		place, settle, err := b.checkout(ctx, s, i)
+		if err != nil {
+			return err
+		}
+		placing, settling = append(placing, place), append(settling, settle)
+	}
+	fmt.Printf("one client, %d checkouts\n  POST /v1/orders                 %s\n  placed to confirmed and reserved %s\n",
+		n, quantiles(placing), quantiles(settling))
+	return nil
+}
+
+// many measures the rate of whole checkouts.
+func (b *bench) many(ctx context.Context, clients int, spell time.Duration) error {
+	shoppers := make([]*shop.Shopper, clients)
+	for i := range shoppers {
+		var err error
+		if shoppers[i], err = shop.Register(ctx, b.http); err != nil {
+			return err
+		}
+	}
+	var done, failed atomic.Int64
+	var mu sync.Mutex
+	var placing, whole []time.Duration
+	var firstErr error
+	start := time.Now()
+	var wg sync.WaitGroup
+	for i, s := range shoppers {
+		wg.Go(func() {
+			for turn := i * 7; time.Since(start) < spell && ctx.Err() == nil; turn++ {
+				begin := time.Now()
+				place, _, err := b.checkout(ctx, s, turn)
+				mu.Lock()
+				if err != nil {
+					failed.Add(1)
+					firstErr = err
+				} else {
+					done.Add(1)
+					placing, whole = append(placing, place), append(whole, time.Since(begin))
+				}
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	took := time.Since(start)
+	fmt.Printf("%d clients, %s\n  whole checkouts %.1f a second (%d done, %d failed)\n  POST /v1/orders %s\n  whole checkout  %s\n",
+		clients, took.Round(time.Second), float64(done.Load())/took.Seconds(), done.Load(), failed.Load(), quantiles(placing), quantiles(whole))
+	return firstErr
+}
+
+// checkout does one whole checkout and tells how long POST /v1/orders took and
+// how long after its answer the stock was reserved.
+func (b *bench) checkout(ctx context.Context, s *shop.Shopper, turn int) (place, settle time.Duration, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if err := s.AddToCart(ctx, b.products[turn%len(b.products)].ID, 1); err != nil {
+		return 0, 0, err
+	}
+	if _, err := s.Want(ctx, 200, nil, "GET", "cart", "/v1/cart", nil, s.Token()); err != nil {
+		return 0, 0, err
+	}
+	totals, err := s.Quote(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	var o shop.Order
+	begin := time.Now()
+	_, err = s.Want(ctx, 201, &o, "POST", "order", "/v1/orders", s.OrderBody("pm_card_visa", totals.Total),
+		s.Token(), shop.IdempotencyKey(shop.Unique("bench")))
+	if err != nil {
+		return 0, 0, err
+	}
+	answered := time.Now()
+	at, err := b.reserved.wait(ctx, o.ID)
+	if err != nil {
+		return 0, 0, fmt.Errorf("order %s: %w", o.ID, err)
+	}
+	return answered.Sub(begin), max(at.Sub(answered), 0), nil
+}
+
+func cpuModel() string {
+	raw, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(raw)) {
+		if name, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return runtime.GOARCH
+}
