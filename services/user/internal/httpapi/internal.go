@@ -1,0 +1,103 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/caravan-shop/caravan/services/internal/web"
+)
+
+// The results of one-time tokens.
+const (
+	resultOK   = "ok"
+	resultGone = "gone"
+)
+
+// LookupAddresses implements ServerInterface.
+func (s *Server) LookupAddresses(w http.ResponseWriter, r *http.Request) {
+	web.Handle(w, r, func(ctx context.Context) (web.Response, error) {
+		in, err := web.Decode[AddressLookup](r)
+		if err != nil {
+			return web.Response{}, err
+		}
+		status, found, err := s.users.LookUpAddresses(ctx, in.UserId, in.AddressIds)
+		if err != nil {
+			return web.Response{}, err
+		}
+		answer := AddressLookupResult{Account: string(status), Addresses: make([]PostalAddress, 0, len(found))}
+		for _, a := range found {
+			answer.Addresses = append(answer.Addresses, postalBody(a))
+		}
+		return web.OK(answer), nil
+	})
+}
+
+// LookupContact implements ServerInterface.
+func (s *Server) LookupContact(w http.ResponseWriter, r *http.Request) {
+	web.Handle(w, r, func(ctx context.Context) (web.Response, error) {
+		in, err := web.Decode[UserRef](r)
+		if err != nil {
+			return web.Response{}, err
+		}
+		u, alive, err := s.users.Contact(ctx, in.UserId)
+		if err != nil {
+			return web.Response{}, err
+		}
+		if !alive {
+			return web.OK(Contact{Erased: true}), nil
+		}
+		return web.OK(Contact{Email: &u.Email.Typed, FirstName: &u.FirstName, LastName: &u.LastName, Locale: &u.Locale}), nil
+	})
+}
+
+// PasswordResetToken implements ServerInterface.
+func (s *Server) PasswordResetToken(w http.ResponseWriter, r *http.Request) {
+	web.Handle(w, r, func(ctx context.Context) (web.Response, error) {
+		in, err := web.Decode[ResetRef](r)
+		if err != nil {
+			return web.Response{}, err
+		}
+		return tokenAnswer(s.users.ResetToken(ctx, in.ResetId))
+	})
+}
+
+// EmailVerificationToken implements ServerInterface.
+func (s *Server) EmailVerificationToken(w http.ResponseWriter, r *http.Request) {
+	web.Handle(w, r, func(ctx context.Context) (web.Response, error) {
+		in, err := web.Decode[UserRef](r)
+		if err != nil {
+			return web.Response{}, err
+		}
+		return tokenAnswer(s.users.VerificationToken(ctx, in.UserId))
+	})
+}
+
+func tokenAnswer(token string, expires time.Time, ok bool, err error) (web.Response, error) {
+	if err != nil {
+		return web.Response{}, err
+	}
+	if !ok {
+		return web.OK(OneTimeToken{Result: resultGone}), nil
+	}
+	return web.OK(OneTimeToken{Result: resultOK, Token: &token, ExpiresAt: &expires}), nil
+}
+
+// RevokedSessions implements ServerInterface. Its body says nothing, so it is
+// not read.
+func (s *Server) RevokedSessions(w http.ResponseWriter, r *http.Request) {
+	web.Handle(w, r, func(ctx context.Context) (web.Response, error) {
+		ids, err := s.users.RevokedSessions(ctx)
+		if err != nil {
+			return web.Response{}, err
+		}
+		return web.OK(revokedBody(ids)), nil
+	})
+}
+
+// revokedBody keeps an empty list from becoming null.
+func revokedBody(ids []uuid.UUID) RevokedSessions {
+	return RevokedSessions{SessionIds: append([]uuid.UUID{}, ids...)}
+}

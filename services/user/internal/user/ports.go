@@ -1,0 +1,139 @@
+package user
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/caravan-shop/caravan/services/events"
+)
+
+// Accounts keeps users. Find, FindByEmail and Update answer ErrUserNotFound;
+// any other error is the store's and may be tried again.
+type Accounts interface {
+	// Add stores a new account with its verification token and the events, or
+	// answers ErrEmailTaken.
+	Add(ctx context.Context, u User, verification OneTime, evs ...events.Event) error
+	Find(ctx context.Context, id uuid.UUID) (User, error)
+	FindByEmail(ctx context.Context, normal string) (User, error)
+	// Update locks the account, saves what fn made of it unless fn gave an
+	// error, and appends the events; all in the transaction of ctx, if any.
+	Update(ctx context.Context, id uuid.UUID, fn func(*User) ([]events.Event, error)) (User, error)
+	// List gives accounts of ids below before (zero: all), newest first, whose
+	// e-mail address or name has query in it.
+	List(ctx context.Context, query string, before uuid.UUID, limit int) ([]User, error)
+}
+
+// Administration guards what an administrator may not undo by accident.
+type Administration interface {
+	// OtherAdmins counts active administrators besides id. It lets one caller
+	// at a time in until the transaction of ctx ends.
+	OtherAdmins(ctx context.Context, id uuid.UUID) (int, error)
+}
+
+// Transactor runs fn in one transaction, joining the one in ctx.
+type Transactor interface {
+	InTx(ctx context.Context, fn func(ctx context.Context) error) error
+}
+
+// Sessions keeps sessions and their refresh tokens.
+type Sessions interface {
+	Start(ctx context.Context, s Session, refresh []byte) error
+	// Refresh locks the token of this digest, asks decide and does what it says,
+	// whatever the outcome in one transaction. An unknown digest is Dead.
+	Refresh(ctx context.Context, r Refresh, decide func(RefreshToken) Outcome) (RefreshToken, Outcome, error)
+	// ListSessions gives live sessions of ids below before, newest first.
+	ListSessions(ctx context.Context, userID, before uuid.UUID, limit int, at time.Time) ([]Session, error)
+	// Revoke ends live sessions and counts them.
+	Revoke(ctx context.Context, r Revocation) (int, error)
+	// RevokedSince gives the ids of sessions revoked after since.
+	RevokedSince(ctx context.Context, since time.Time) ([]uuid.UUID, error)
+}
+
+// Resets keeps requests for a password reset and their tokens.
+type Resets interface {
+	// Ask stores a request; userID is zero for an unknown address, so that both
+	// cost the same.
+	Ask(ctx context.Context, id, userID uuid.UUID, at time.Time) error
+	// Answer takes waiting requests and stores for each of a live account what
+	// issue makes. It counts the requests taken.
+	Answer(ctx context.Context, limit int, issue func(userID uuid.UUID) (OneTime, []events.Event)) (int, error)
+	FindReset(ctx context.Context, id uuid.UUID) (OneTime, error)
+	// UseReset spends the live token of this digest, and with it all others of its
+	// account, or answers ErrResetToken.
+	UseReset(ctx context.Context, digest []byte, at time.Time) (userID uuid.UUID, err error)
+	// ResetIsLive tells whether UseReset would succeed.
+	ResetIsLive(ctx context.Context, digest []byte, at time.Time) (bool, error)
+}
+
+// Verifications keeps the tokens that prove an e-mail address.
+type Verifications interface {
+	// FindVerification gives the newest of an account; false if there is none.
+	FindVerification(ctx context.Context, userID uuid.UUID) (OneTime, bool, error)
+	// UseVerification spends a live token, or answers ErrVerificationToken.
+	UseVerification(ctx context.Context, digest []byte, at time.Time) (userID uuid.UUID, err error)
+}
+
+// Addresses keeps the addresses of accounts. All but LookUp hide deleted ones
+// and answer ErrAddressNotFound for them and for other people's.
+type Addresses interface {
+	AddAddress(ctx context.Context, a Address) error
+	FindAddress(ctx context.Context, userID, id uuid.UUID) (Address, error)
+	// UpdateAddress locks the address and saves what fn made of it.
+	UpdateAddress(ctx context.Context, userID, id uuid.UUID, fn func(*Address) error) (Address, error)
+	// ListAddresses gives those of ids above after, oldest first.
+	ListAddresses(ctx context.Context, userID, after uuid.UUID, limit int) ([]Address, error)
+	// LookUp gives those of the ids that are the user's and not deleted.
+	LookUp(ctx context.Context, userID uuid.UUID, ids []uuid.UUID) ([]Address, error)
+}
+
+// Records reads and removes all that is kept of one person.
+type Records interface {
+	// Record gives addresses and sessions, hidden and ended ones too.
+	Record(ctx context.Context, userID uuid.UUID) (Record, error)
+	// EraseRecord removes the person from addresses and sessions, whose bare ids
+	// stay, and deletes tokens and kept answers.
+	EraseRecord(ctx context.Context, userID uuid.UUID, at time.Time) error
+}
+
+// Hasher hashes passwords behind a bounded queue; a full queue is a fault of
+// kind TooMany.
+type Hasher interface {
+	Hash(ctx context.Context, password string) (string, error)
+	// Verify compares; for an empty hash it does the same work and answers
+	// false. outdated: the hash was made with weaker parameters than today's.
+	Verify(ctx context.Context, password, hash string) (match, outdated bool, err error)
+}
+
+// Limiter counts failures. It never fails: with its store away it counts in
+// memory.
+type Limiter interface {
+	// Wait tells how long a subject must wait before its next try; 0: none.
+	Wait(ctx context.Context, q Quota, subject string) time.Duration
+	Spend(ctx context.Context, q Quota, subject string)
+	Forget(ctx context.Context, q Quota, subject string)
+}
+
+// Quota allows Burst events at once and as many again in each Per.
+type Quota struct {
+	Name  string
+	Burst int
+	Per   time.Duration
+}
+
+// Issuer signs access tokens.
+type Issuer interface {
+	Issue(ctx context.Context, c Claims) (token string, err error)
+}
+
+// Neighbours asks another service for all it keeps of a person.
+type Neighbours interface {
+	Export(ctx context.Context, app string, userID uuid.UUID) (json.RawMessage, error)
+}
+
+// Copies keeps the copy of a session that is read first. Losing it is no loss.
+type Copies interface {
+	Put(ctx context.Context, id uuid.UUID, c Copy)
+}

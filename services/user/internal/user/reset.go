@@ -1,0 +1,156 @@
+package user
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/caravan-shop/caravan/services/events"
+)
+
+// AskReset notes that somebody asked for a reset. Known and unknown addresses
+// cost the same: one look-up and one row; the token is made afterwards by
+// AnswerResets.
+func (s *Service) AskReset(ctx context.Context, email string, from Client) error {
+	if err := required(map[string]string{"email": email}); err != nil {
+		return err
+	}
+	if wait := s.Limiter.Wait(ctx, s.Policy.ResetsByAddress, from.Address); wait > 0 {
+		return ErrTooManyAttempts.After(wait)
+	}
+	s.Limiter.Spend(ctx, s.Policy.ResetsByAddress, from.Address)
+	address, _ := ParseEmail(email)
+	if s.Limiter.Wait(ctx, s.Policy.ResetRequests, address.Normal) > 0 {
+		return nil // answered like the rest; the mails of before still hold
+	}
+	s.Limiter.Spend(ctx, s.Policy.ResetRequests, address.Normal)
+	u, err := s.Accounts.FindByEmail(ctx, address.Normal)
+	if err != nil && !errors.Is(err, ErrUserNotFound) {
+		return err
+	}
+	if u.Status != Active {
+		u.ID = uuid.UUID{}
+	}
+	if err := s.Resets.Ask(ctx, s.NewID(), u.ID, s.now()); err != nil {
+		return err
+	}
+	select {
+	case s.wakeResets <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+const (
+	resetBatch = 50
+	resetPoll  = time.Second
+)
+
+// AnswerResets turns requests into tokens and events until ctx ends. Any number
+// of replicas may run it.
+func (s *Service) AnswerResets(ctx context.Context, failed func(error)) error {
+	tick := time.NewTicker(resetPoll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		case <-s.wakeResets:
+		}
+		if err := s.answerWaiting(ctx); err != nil && ctx.Err() == nil {
+			failed(err)
+		}
+	}
+}
+
+func (s *Service) answerWaiting(ctx context.Context) error {
+	for {
+		n, err := s.Resets.Answer(ctx, resetBatch, func(userID uuid.UUID) (OneTime, []events.Event) {
+			t := s.newOneTime(purposeReset, userID, s.Policy.ResetTTL)
+			return t, []events.Event{&events.PasswordReset{UserID: userID, ResetID: t.ID}}
+		})
+		if err != nil || n < resetBatch {
+			return err
+		}
+	}
+}
+
+// ConfirmReset sets a new password with the token of the mail and ends every
+// session. The token proves the address as well.
+func (s *Service) ConfirmReset(ctx context.Context, token, password string) error {
+	live, err := s.Resets.ResetIsLive(ctx, digest(token), s.now())
+	if err != nil {
+		return err
+	}
+	if !live {
+		return ErrResetToken
+	}
+	if err := s.checkPassword("new_password", password, Email{}); err != nil {
+		return err
+	}
+	hash, err := s.Hasher.Hash(ctx, plain(password))
+	if err != nil {
+		return err
+	}
+	return s.Tx.InTx(ctx, func(ctx context.Context) error {
+		at := s.now()
+		userID, err := s.Resets.UseReset(ctx, digest(token), at)
+		if err != nil {
+			return err
+		}
+		_, err = s.Accounts.Update(ctx, userID, func(u *User) ([]events.Event, error) {
+			if u.Status != Active {
+				return nil, ErrResetToken
+			}
+			u.PasswordHash, u.EmailVerified = hash, true
+			return u.updated("password"), nil
+		})
+		if err != nil {
+			return err
+		}
+		_, err = s.Sessions.Revoke(ctx, Revocation{UserID: userID, Reason: ReasonReset, At: at})
+		return err
+	})
+}
+
+// ResetToken gives the token of a reset for its mail; false once it is of no use.
+func (s *Service) ResetToken(ctx context.Context, id uuid.UUID) (token string, expires time.Time, ok bool, err error) {
+	t, err := s.Resets.FindReset(ctx, id)
+	if errors.Is(err, ErrResetToken) || (err == nil && !t.live(s.now())) {
+		return "", time.Time{}, false, nil
+	}
+	if err != nil {
+		return "", time.Time{}, false, err
+	}
+	return s.Secret.oneTime(purposeReset, t.ID), t.ExpiresAt, true, nil
+}
+
+// VerificationToken gives the token of the welcome mail; false once it is of no use.
+func (s *Service) VerificationToken(ctx context.Context, userID uuid.UUID) (token string, expires time.Time, ok bool, err error) {
+	t, found, err := s.Verifications.FindVerification(ctx, userID)
+	if err != nil || !found || !t.live(s.now()) {
+		return "", time.Time{}, false, err
+	}
+	return s.Secret.oneTime(purposeVerification, t.ID), t.ExpiresAt, true, nil
+}
+
+// ConfirmEmail marks the address of an account as its owner's.
+func (s *Service) ConfirmEmail(ctx context.Context, token string) error {
+	return s.Tx.InTx(ctx, func(ctx context.Context) error {
+		userID, err := s.Verifications.UseVerification(ctx, digest(token), s.now())
+		if err != nil {
+			return err
+		}
+		_, err = s.Accounts.Update(ctx, userID, func(u *User) ([]events.Event, error) {
+			if u.EmailVerified {
+				return nil, nil
+			}
+			u.EmailVerified = true
+			return u.updated("email_verified"), nil
+		})
+		return err
+	})
+}
