@@ -1,0 +1,26 @@
+package main
+
+import (
+	"time"
+
+	"github.com/caravan-shop/caravan/services/internal/service"
+)
+
+// Config is read from the environment.
+type Config struct {
+	service.Config
+	DatabaseURL string `env:"DATABASE_URL,required,notEmpty"`
+	// PayBy is the time to pay an order. Payment adds PAY_GRACE for an open attempt.
+	PayBy time.Duration `env:"PAY_BY" envDefault:"15m"`
+	// CheckoutLease is how long one checkout may run before it is undone.
+	CheckoutLease time.Duration `env:"CHECKOUT_LEASE" envDefault:"10s"`
+	// PollEvery is how often due times are looked at.
+	PollEvery time.Duration `env:"POLL_EVERY" envDefault:"1s"`
+	// TariffsFile replaces the tariffs that the binary carries.
+	TariffsFile string `env:"TARIFFS_FILE"`
+}
+
+// MigrationConfig is all that `order migrate` needs.
+type MigrationConfig struct {
+	DatabaseURL string `env:"MIGRATION_DATABASE_URL,required,notEmpty"`
+}
