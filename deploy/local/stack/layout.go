@@ -1,0 +1,172 @@
+// Package stack composes the whole native stack: which processes there are, where they listen, what they are told, in
+// what order they come up, and how others find them. `make run` and the whole-stack tests start this same package.
+package stack
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/caravan-shop/caravan/deploy/local/host"
+)
+
+// Module is the module whose checkout the stack is started from.
+const Module = "github.com/caravan-shop/caravan"
+
+// The app ids.
+const (
+	user         = "user"
+	product      = "product"
+	cart         = "cart"
+	order        = "order"
+	payment      = "payment"
+	notification = "notification"
+	edge         = "edge"
+)
+
+// Services lists the six services in the order of their ports.
+func Services() []string { return []string{user, product, cart, order, payment, notification} }
+
+// relational lists the services that own a PostgreSQL database.
+func relational() []string { return []string{user, product, order, payment} }
+
+// apps lists every app id that has a sidecar.
+func apps() []string { return append(Services(), edge) }
+
+// Offsets into the stack's block of ports. App n of apps() listens at base+n of each of its rows.
+const (
+	edgePort        = 0
+	appPort         = 10
+	daprHTTPPort    = 20
+	daprGRPCPort    = 30
+	daprPeerPort    = 40
+	daprMetricsPort = 50
+	postgresPort    = 60
+	redisPort       = 61
+	kafkaPort       = 62
+	controllerPort  = 63
+	elasticPort     = 64
+	transportPort   = 65
+	mongoPort       = 66
+	sentryPort      = 67
+	sentryHealth    = 68
+	sentryMetrics   = 69
+	smtpPort        = 70
+	mailPort        = 71
+	sandboxPort     = 72
+)
+
+// FirstEdgePort is where the first stack of a machine answers.
+const FirstEdgePort = 3500
+
+// offsets lists all ports of a stack, relative to its block.
+func offsets() []int {
+	list := []int{edgePort}
+	for n := range apps() {
+		list = append(list, appPort+n, daprHTTPPort+n, daprGRPCPort+n, daprPeerPort+n, daprMetricsPort+n)
+	}
+	for port := postgresPort; port <= sandboxPort; port++ {
+		list = append(list, port)
+	}
+	return list
+}
+
+// Layout says where everything of one stack is.
+type Layout struct {
+	Root  string // the checkout
+	Dir   string // the stack's own state
+	block *host.Block
+}
+
+func (l Layout) port(offset int) int {
+	if offset == edgePort && l.block.First {
+		return FirstEdgePort
+	}
+	return l.block.Port(offset)
+}
+
+func (l Layout) appPort(row int, app string) int { return l.port(row + slices.Index(apps(), app)) }
+
+func (l Layout) data(parts ...string) string { return l.under("data", parts...) }
+func (l Layout) run(parts ...string) string  { return l.under("run", parts...) }
+func (l Layout) logs() string                { return filepath.Join(l.Dir, "logs") }
+
+func (l Layout) under(folder string, parts ...string) string {
+	return filepath.Join(append([]string{l.Dir, folder}, parts...)...)
+}
+
+// bin is shared by all stacks of a checkout: the same sources make the same programs.
+func (l Layout) bin(parts ...string) string {
+	return filepath.Join(append([]string{l.Root, ".caravan", "bin"}, parts...)...)
+}
+
+func (l Layout) recipe(server string) string {
+	return filepath.Join(l.Root, "deploy/local/servers", server)
+}
+
+// FindRoot goes up from a folder to the checkout that it is in.
+func FindRoot(from string) (string, error) {
+	at, err := filepath.Abs(from)
+	if err != nil {
+		return "", err
+	}
+	for {
+		content, err := os.ReadFile(filepath.Join(at, "go.mod"))
+		if err == nil && strings.HasPrefix(string(content), "module "+Module+"\n") {
+			return at, nil
+		}
+		if parent := filepath.Dir(at); parent != at {
+			at = parent
+			continue
+		}
+		return "", errors.New("not inside a checkout of " + Module)
+	}
+}
+
+// claim takes a block of ports: the first stack's if it is free, else any other.
+func claim(freePorts bool) (*host.Block, error) {
+	if !freePorts {
+		block, err := host.ClaimFirst()
+		if err != nil {
+			return nil, err
+		}
+		if block != nil {
+			return checked(block)
+		}
+	}
+	return host.ClaimFree(offsets())
+}
+
+// checked makes sure that nobody else listens on the first stack's ports.
+func checked(block *host.Block) (*host.Block, error) {
+	layout := Layout{block: block}
+	var taken []string
+	for _, offset := range offsets() {
+		if port := layout.port(offset); !host.Free(port) {
+			taken = append(taken, fmt.Sprintf("port %d is taken by %s", port, host.Holder(port)))
+		}
+	}
+	if taken == nil {
+		return block, nil
+	}
+	block.Release()
+	return nil, errors.New(strings.Join(taken, "\n") + "\nstop that process, or start on other ports: make run FREE_PORTS=1")
+}
+
+// CheckPorts says whether the first stack's ports are free, or who has them.
+func CheckPorts() error {
+	block, err := host.ClaimFirst()
+	if err != nil {
+		return err
+	}
+	if block == nil {
+		return nil // another stack has them; the next one takes others
+	}
+	if _, err = checked(block); err == nil {
+		block.Release()
+	}
+	return err
+}

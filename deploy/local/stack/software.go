@@ -1,0 +1,132 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/caravan-shop/caravan/deploy/local/host"
+	"github.com/caravan-shop/caravan/deploy/local/provision"
+	"github.com/caravan-shop/caravan/deploy/local/supervise"
+)
+
+// software is where everything that a stack runs was put.
+type software struct {
+	postgres string
+	redis    string
+	kafka    provision.JavaServer
+	elastic  provision.JavaServer
+	mongo    string
+	dapr     string
+}
+
+// wanted says which servers to obtain.
+type wanted struct {
+	postgres, redis, kafka, elastic, mongo, dapr bool
+	programs                                     []string
+}
+
+// checkTools reports all missing prerequisites at once.
+func checkTools(ctx context.Context) error {
+	if err := host.Supported(); err != nil {
+		return err
+	}
+	tools := host.Tools()
+	failures := make([]error, len(tools))
+	var work errgroup.Group
+	for i, tool := range tools {
+		work.Go(func() error { failures[i] = tool.Check(ctx); return nil })
+	}
+	work.Wait()
+	return errors.Join(failures...)
+}
+
+// programs lists our own commands that a stack runs.
+func programs() []string {
+	list := []string{"./deploy/edge", "./deploy/local/mailbox", "./deploy/local/sandbox"}
+	for _, service := range Services() {
+		list = append(list, "./services/"+service)
+	}
+	return list
+}
+
+// obtain fetches and builds side by side whatever is not in the cache yet.
+func obtain(ctx context.Context, cache *provision.Cache, layout Layout, want wanted) (software, error) {
+	var got software
+	work, ctx := errgroup.WithContext(ctx)
+	fetch := func(wanted bool, get func(context.Context) error) {
+		if wanted {
+			work.Go(func() error { return get(ctx) })
+		}
+	}
+	fetch(want.postgres, func(ctx context.Context) (err error) { got.postgres, err = cache.Postgres(ctx); return err })
+	fetch(want.redis, func(ctx context.Context) (err error) { got.redis, err = cache.Redis(ctx); return err })
+	fetch(want.kafka, func(ctx context.Context) (err error) {
+		if got.kafka, err = cache.Kafka(ctx); err != nil {
+			return err
+		}
+		return trainKafka(ctx, cache, layout, got)
+	})
+	fetch(want.elastic, func(ctx context.Context) (err error) {
+		if got.elastic, err = cache.Elasticsearch(ctx); err != nil {
+			return err
+		}
+		return trainElasticsearch(ctx, cache, layout, got)
+	})
+	fetch(want.mongo, func(ctx context.Context) (err error) { got.mongo, err = cache.Mongo(ctx); return err })
+	fetch(want.dapr, func(ctx context.Context) (err error) { got.dapr, err = cache.Dapr(ctx); return err })
+	fetch(len(want.programs) > 0, func(ctx context.Context) error {
+		return cache.Programs(ctx, layout.bin(), want.programs)
+	})
+	return got, work.Wait()
+}
+
+// trainKafka starts an empty broker once, so that the JVM can record the classes it loads.
+func trainKafka(ctx context.Context, cache *provision.Cache, layout Layout, got software) error {
+	return cache.Training("kafka", got.kafka, func(option string) error {
+		return trial(ctx, layout, func(l Layout) *supervise.Process {
+			server := newKafka(l, got)
+			server.JVM = []string{option}
+			return server.Process()
+		})
+	})
+}
+
+func trainElasticsearch(ctx context.Context, cache *provision.Cache, layout Layout, got software) error {
+	return cache.Training("elasticsearch", got.elastic, func(option string) error {
+		return trial(ctx, layout, func(l Layout) *supervise.Process {
+			server := newElasticsearch(l, got)
+			server.JVM = []string{option}
+			return server.Process()
+		})
+	})
+}
+
+// trial runs a server in a folder of its own until it is ready, and stops it cleanly.
+func trial(ctx context.Context, layout Layout, make func(Layout) *supervise.Process) error {
+	dir, err := os.MkdirTemp("", "caravan-trial-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	layout.Dir = dir
+	if err := os.MkdirAll(layout.run(), 0o700); err != nil {
+		return err
+	}
+	process := make(layout)
+	process.StopWithin = time.Minute // writing the archive takes a while
+	group, err := supervise.New(filepath.Join(dir, "logs"), func(supervise.Status, error) {})
+	if err != nil {
+		return err
+	}
+	if err := group.Up(ctx, []supervise.Unit{{Name: "trial", Process: process}}); err != nil {
+		return fmt.Errorf("trial start: %w", err)
+	}
+	group.Down()
+	return nil
+}

@@ -1,0 +1,100 @@
+package stack
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/caravan-shop/caravan/deploy/local/servers"
+)
+
+// metadata is what a sidecar says of itself.
+type metadata struct {
+	Subscriptions []struct{ Topic string } `json:"subscriptions"`
+}
+
+// checkSidecars compares each sidecar with what its files declare: a subscription that Dapr refuses is only logged by it,
+// and nobody would notice before the first event is missed.
+func (s *Stack) checkSidecars(ctx context.Context) error {
+	work, ctx := errgroup.WithContext(ctx)
+	for _, app := range Services() {
+		work.Go(func() error {
+			declared, err := declaredTopics(s.dapr("subscriptions", app+".yaml"))
+			if err != nil {
+				return err
+			}
+			return s.awaitSubscriptions(ctx, app, declared)
+		})
+	}
+	return work.Wait()
+}
+
+func (s *Stack) awaitSubscriptions(ctx context.Context, app string, declared []string) error {
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		live, err := s.liveTopics(ctx, app)
+		if err == nil && slices.Equal(live, declared) {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the sidecar of %s listens to %v, declared are %v (%v)", app, live, declared, err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func (s *Stack) liveTopics(ctx context.Context, app string) ([]string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+servers.Loopback(s.appPort(daprHTTPPort, app))+"/v1.0/metadata", nil)
+	if err != nil {
+		return nil, err
+	}
+	request.Header.Set("dapr-api-token", s.secrets.API[app])
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	var m metadata
+	if err := json.NewDecoder(response.Body).Decode(&m); err != nil {
+		return nil, err
+	}
+	var topics []string
+	for _, subscription := range m.Subscriptions {
+		topics = append(topics, subscription.Topic)
+	}
+	slices.Sort(topics)
+	return topics, nil
+}
+
+// declaredTopics reads the topics of a subscription file; an app without one listens to nothing.
+func declaredTopics(path string) ([]string, error) {
+	content, err := os.ReadFile(path)
+	if os.IsNotExist(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	var topics []string
+	for line := range strings.Lines(string(content)) {
+		if topic, found := strings.CutPrefix(line, "  topic: "); found {
+			topics = append(topics, strings.TrimSpace(topic))
+		}
+	}
+	if topics == nil {
+		return nil, fmt.Errorf("%s declares no topic", filepath.Base(path))
+	}
+	slices.Sort(topics)
+	return topics, nil
+}

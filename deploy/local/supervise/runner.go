@@ -1,0 +1,279 @@
+package supervise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// quickDeath is how short a life counts as a failed start rather than as an accident.
+	quickDeath = 15 * time.Second
+	// startAttempts bounds the tries before the first readiness: a sidecar may find a server not quite up once.
+	startAttempts = 3
+	// failingAfter is how many quick deaths in a row are reported; restarts go on, five seconds apart.
+	failingAfter = 5
+	probeEvery   = 50 * time.Millisecond
+)
+
+// runner keeps one unit: it is the only one to start, probe, restart and stop it.
+type runner struct {
+	unit   Unit
+	logs   string
+	notify func(Status, error)
+
+	ready   chan struct{} // closed at the first readiness
+	failed  chan struct{} // closed when the first start was given up
+	cause   error         // set before failed is closed
+	gone    chan struct{} // closed when the unit has ended for good
+	quit    chan struct{} // closed to ask for the end
+	endOnce sync.Once
+
+	mu     sync.Mutex
+	status Status
+}
+
+func newRunner(u Unit, logs string, notify func(Status, error)) *runner {
+	return &runner{
+		unit: u, logs: logs, notify: notify,
+		ready: make(chan struct{}), failed: make(chan struct{}), gone: make(chan struct{}), quit: make(chan struct{}),
+		status: Status{Name: u.Name, State: Waiting, Process: u.Process != nil},
+	}
+}
+
+func (r *runner) set(change func(*Status), cause error) {
+	r.mu.Lock()
+	before := r.status.State
+	change(&r.status)
+	if r.status.State != before {
+		r.status.Since = time.Now()
+	}
+	now := r.status
+	r.mu.Unlock()
+	r.notify(now, cause)
+}
+
+func (r *runner) snapshot() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.status
+}
+
+// giveUp records why the unit never became ready.
+func (r *runner) giveUp(cause error) {
+	r.cause = fmt.Errorf("%s: %w", r.unit.Name, cause)
+	r.set(func(s *Status) { s.State = Failing }, r.cause)
+	close(r.failed)
+}
+
+// run brings the unit up and, for a process, stays with it until asked to end.
+func (r *runner) run(ctx context.Context) {
+	defer close(r.gone)
+	r.set(func(s *Status) { s.State = Starting }, nil)
+	if r.unit.Task != nil {
+		if err := r.unit.Task(ctx); err != nil {
+			r.giveUp(err)
+			return
+		}
+		r.set(func(s *Status) { s.State = Done }, nil)
+		close(r.ready)
+		return
+	}
+	r.keep(ctx)
+}
+
+// keep starts the process again each time it dies.
+func (r *runner) keep(ctx context.Context) {
+	quick, everReady := 0, false
+	for {
+		began := time.Now()
+		wasReady, err := r.once(ctx, !everReady)
+		everReady = everReady || wasReady
+		if r.ending(ctx) {
+			break
+		}
+		if quick++; time.Since(began) > quickDeath {
+			quick = 1
+		}
+		if !everReady && quick >= startAttempts {
+			r.giveUp(err)
+			return
+		}
+		state := Starting
+		if quick >= failingAfter {
+			state = Failing
+		}
+		r.set(func(s *Status) { s.State, s.PID = state, 0; s.Restarts++ }, err)
+		if !r.pause(ctx, restartDelay(quick)) {
+			break
+		}
+	}
+	r.set(func(s *Status) { s.State, s.PID = Stopped, 0 }, nil)
+}
+
+// restartDelay is nothing for a first death: whoever calls the process is waiting.
+func restartDelay(quick int) time.Duration {
+	switch {
+	case quick <= 1:
+		return 0
+	case quick < failingAfter:
+		return time.Duration(quick) * 300 * time.Millisecond
+	default:
+		return 5 * time.Second
+	}
+}
+
+func (r *runner) pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-time.After(d):
+		return true
+	case <-r.quit:
+		return false
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (r *runner) ending(ctx context.Context) bool {
+	select {
+	case <-r.quit:
+		return true
+	default:
+		return ctx.Err() != nil
+	}
+}
+
+// life is one run of the process.
+type life struct {
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the process has ended
+	err  error         // how it ended; read after done
+}
+
+func (l *life) pid() int { return l.cmd.Process.Pid }
+
+func (l *life) cause() error {
+	if l.err != nil {
+		return l.err
+	}
+	return errors.New("ended by itself")
+}
+
+// once lives through one life of the process: start, readiness, end. It answers whether the process was ever ready.
+func (r *runner) once(ctx context.Context, first bool) (bool, error) {
+	p := r.unit.Process
+	if p.Prepare != nil {
+		if err := p.Prepare(ctx); err != nil {
+			return false, err
+		}
+	}
+	l, err := r.start()
+	if err != nil {
+		return false, err
+	}
+	defer killGroup(l.pid())
+	defer r.end(l)
+	r.set(func(s *Status) { s.PID = l.pid() }, nil)
+	if err := r.awaitReady(ctx, l); err != nil {
+		return false, err
+	}
+	r.set(func(s *Status) { s.State = Running }, nil)
+	if first {
+		close(r.ready)
+	}
+	select {
+	case <-l.done:
+		return true, l.cause()
+	case <-r.quit:
+	case <-ctx.Done():
+	}
+	return true, nil
+}
+
+// start launches the process with its output going to the log file through a pipe.
+func (r *runner) start() (*life, error) {
+	cmd, err := r.unit.Process.command()
+	if err != nil {
+		return nil, err
+	}
+	log, err := openLog(logPath(r.logs, r.unit.Name))
+	if err != nil {
+		return nil, err
+	}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stdout, cmd.Stderr = writer, writer
+	err = cmd.Start()
+	writer.Close()
+	if err != nil {
+		reader.Close()
+		log.Close()
+		return nil, fmt.Errorf("start %s: %w", r.unit.Process.Path, err)
+	}
+	go func() {
+		io.Copy(log, reader)
+		reader.Close()
+		log.Close()
+	}()
+	l := &life{cmd: cmd, done: make(chan struct{})}
+	go func() {
+		l.err = cmd.Wait()
+		close(l.done)
+	}()
+	return l, nil
+}
+
+// awaitReady probes until the process answers, dies, is asked to end, or its time is over.
+func (r *runner) awaitReady(ctx context.Context, l *life) error {
+	ctx, cancel := context.WithTimeout(ctx, r.unit.Process.readyWithin())
+	defer cancel()
+	for {
+		probe, done := context.WithTimeout(ctx, 3*time.Second)
+		last := r.unit.Process.Ready(probe)
+		done()
+		if last == nil {
+			return nil
+		}
+		select {
+		case <-l.done:
+			return fmt.Errorf("died before it was ready (%w); the end of its log:\n%s", l.cause(), r.logTail())
+		case <-r.quit:
+			return errors.New("asked to stop")
+		case <-ctx.Done():
+			return fmt.Errorf("not ready in time: %w; the end of its log:\n%s", last, r.logTail())
+		case <-time.After(probeEvery):
+		}
+	}
+}
+
+func (r *runner) logTail() string { return Tail(logPath(r.logs, r.unit.Name), 12) }
+
+// end stops the process, if it still lives: politely, then for good.
+func (r *runner) end(l *life) {
+	select {
+	case <-l.done:
+		return
+	default:
+	}
+	l.cmd.Process.Signal(r.unit.Process.stopSignal())
+	select {
+	case <-l.done:
+	case <-time.After(r.unit.Process.stopWithin()):
+		killGroup(l.pid())
+		<-l.done
+	}
+}
+
+// stop asks the unit to end; gone is closed when it has.
+func (r *runner) stop() { r.endOnce.Do(func() { close(r.quit) }) }
+
+// killGroup takes whatever a process has left behind in its group.
+func killGroup(pid int) { syscall.Kill(-pid, syscall.SIGKILL) }
