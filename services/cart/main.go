@@ -75,6 +75,7 @@ func serve(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	redis.SetLogger(cache.Quiet{Log: log})
 	rdb := redis.NewClient(redisOptions)
 	defer func() { _ = rdb.Close() }()
 

@@ -210,6 +210,15 @@ func (c *Cache) Epoch(ctx context.Context) (int64, error) {
 	return strconv.ParseInt(n, 10, 64)
 }
 
+// Quiet hands what go-redis would print to the service's log, at debug level:
+// the cache reports its own failures.
+type Quiet struct{ Log *slog.Logger }
+
+// Printf implements go-redis's logger.
+func (q Quiet) Printf(ctx context.Context, format string, v ...any) {
+	q.Log.DebugContext(ctx, "redis client", "detail", fmt.Sprintf(format, v...))
+}
+
 func encode(h held) string {
 	b, err := json.Marshal(h)
 	if err != nil {
