@@ -248,7 +248,9 @@ func TestDocumentHoldsNoFreeText(t *testing.T) {
 		func() { _ = c.Add(product(1, 5), 2, at(0)) },
 		func() { c.remember(NewCall("/v1/cart/items", `$where: "1"`, []byte(`{"$a":1}`)), at(0)) },
 		func() { c.Reprice(product(1, 7)) },
-		func() { c.Absorb(Guest("$token").guest, []Item{{ProductID: id(1), Quantity: 1}}, map[uuid.UUID]Product{id(1): product(1, 3)}, at(0)) },
+		func() {
+			c.Absorb(Guest("$token").guest, []Item{{ProductID: id(1), Quantity: 1}}, map[uuid.UUID]Product{id(1): product(1, 3)}, at(0))
+		},
 		func() { _, _ = c.Close(id(2)) },
 		func() { c.Take(id(3), c.Version, at(0)) },
 		func() { c.Restore(id(4), at(0)) },
