@@ -47,32 +47,42 @@ func cardInValue(v any) bool {
 	return false
 }
 
-// cardIn looks at each run of digits, single separators between them ignored.
+// cardIn looks at each run of digits, once with single separators between them
+// ignored and once without.
 func cardIn(text []byte) bool {
 	text = idPattern.ReplaceAll(text, []byte("x"))
-	var run []byte
-	gap := 0
-	for _, c := range text {
+	var run, group []byte
+	gap := false
+	for _, c := range append(text, 'x') {
 		switch {
 		case c >= '0' && c <= '9':
-			run, gap = append(run, c-'0'), 0
-		case (c == ' ' || c == '-' || c == '.' || c == '/') && len(run) > 0 && gap == 0:
-			gap++
+			run, group, gap = append(run, c-'0'), append(group, c-'0'), false
+			continue
+		case (c == ' ' || c == '-' || c == '.' || c == '/') && len(run) > 0 && !gap:
+			gap = true
 		default:
 			if cardInRun(run) {
 				return true
 			}
-			run, gap = run[:0], 0
+			run, gap = run[:0], false
 		}
+		if cardInRun(group) {
+			return true
+		}
+		group = group[:0]
 	}
-	return cardInRun(run)
+	return false
 }
 
-// cardInRun tries every stretch of the run: a number may be glued to an expiry.
+// cardInRun takes a run as one number; in one that is too long for that, a
+// number may be glued to something else.
 func cardInRun(run []byte) bool {
+	if len(run) <= longestCard {
+		return len(run) >= shortestCard && luhn(run)
+	}
 	for from := 0; from+shortestCard <= len(run); from++ {
 		for n := shortestCard; n <= longestCard && from+n <= len(run); n++ {
-			if run[from] != 0 && luhn(run[from:from+n]) {
+			if luhn(run[from : from+n]) {
 				return true
 			}
 		}
