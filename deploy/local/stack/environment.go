@@ -67,6 +67,9 @@ func (p *plan) serviceEnv(name string, migrating bool) []string {
 		}
 		own["DATABASE_URL"] = p.dsn(name, appRole(name))
 	}
+	if migrating && name == cart {
+		own["MIGRATION_MONGO_URL"] = p.mongo.URL()
+	}
 	for key, value := range p.serversOf(name) {
 		own[key] = value
 	}
@@ -99,6 +102,10 @@ func (p *plan) serversOf(name string) map[string]string {
 // writeEnvironments leaves each service's environment in a file of mode 0600, for a developer who runs one by hand and
 // for `dapr run`.
 func (p *plan) writeEnvironments() error {
+	infra := []string{"SHOP_DAPRD=" + filepath.Join(p.software.dapr, "daprd"), "SHOP_SENTRY=" + servers.Loopback(p.port(sentryPort))}
+	if err := replace(p.run("env", "infra.env"), []byte(shellLines(infra))); err != nil {
+		return err
+	}
 	for _, name := range Services() {
 		if err := replace(p.run("env", name+".env"), []byte(shellLines(p.serviceEnv(name, false)))); err != nil {
 			return err

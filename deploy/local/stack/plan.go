@@ -70,8 +70,9 @@ func (p *plan) units() ([]supervise.Unit, error) {
 	}
 	list = append(list, p.helperUnits()...)
 	for _, service := range relational() {
-		list = append(list, p.migration(service))
+		list = append(list, p.migration(service, "databases"))
 	}
+	list = append(list, p.migration(cart, "mongo"))
 	if !p.options.InfraOnly {
 		for _, service := range Services() {
 			list = append(list, p.service(service), p.sidecar(service))
@@ -126,9 +127,9 @@ func (p *plan) helperUnits() []supervise.Unit {
 
 func (p *plan) edgeURL() string { return "http://" + servers.Loopback(p.port(edgePort)) }
 
-// migration runs `<service> migrate` with the role that owns the tables.
-func (p *plan) migration(service string) supervise.Unit {
-	return supervise.Unit{Name: service + "-migrations", After: []string{"databases"}, Task: func(ctx context.Context) error {
+// migration runs `<service> migrate` with the rights of the schema's owner.
+func (p *plan) migration(service, after string) supervise.Unit {
+	return supervise.Unit{Name: service + "-migrations", After: []string{after}, Task: func(ctx context.Context) error {
 		log := filepath.Join(p.logs(), service+"-migrations.log")
 		return runTask(ctx, p.bin(service), []string{"migrate"}, p.serviceEnv(service, true), log)
 	}}
@@ -137,7 +138,7 @@ func (p *plan) migration(service string) supervise.Unit {
 // service describes one of the six.
 func (p *plan) service(name string) supervise.Unit {
 	after := []string{"redis", "topics", "mongo", "elasticsearch", "mailbox"}
-	if isRelational(name) {
+	if name != notification {
 		after = append(after, name+"-migrations")
 	}
 	return supervise.Unit{Name: name, After: after, Process: &supervise.Process{

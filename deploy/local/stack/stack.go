@@ -2,8 +2,10 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -53,11 +55,15 @@ func Run(ctx context.Context, options Options, out *progress.Printer, serve func
 		return err
 	}
 	defer unlock()
+	os.Remove(StackFile(options.Dir)) // of a stack that was killed
 	block, err := claim(options.FreePorts)
 	if err != nil {
 		return err
 	}
 	defer block.Release()
+	if options.InfraOnly && !block.First {
+		return errors.New("dapr/dapr.yaml knows the ports of a machine's first stack only, and another stack has them")
+	}
 	s, err := prepare(ctx, Layout{Root: options.Root, Dir: options.Dir, block: block}, options, out)
 	if err != nil {
 		return err
@@ -166,6 +172,9 @@ func (s *Stack) Summary() string {
 	text := fmt.Sprintf("\nCaravan is ready after %s.\n\n  shop (Dapr edge)  %s\n  mails             %s\n", s.out.Elapsed().Round(100*time.Millisecond), s.edgeURL(), mail)
 	if s.options.StripeKey == "" {
 		text += fmt.Sprintf("  payment sandbox   http://%s/ledger\n", servers.Loopback(s.port(sandboxPort)))
+	}
+	if s.options.InfraOnly {
+		text = strings.Replace(text, "Caravan is ready", "The servers are ready", 1) + "\n  start the services: dapr run -f dapr/dapr.yaml (dapr/README.md)\n\n"
 	}
 	text += fmt.Sprintf("  addresses, pids   %s\n  logs              %s\n\n", StackFile(s.Dir), s.logs())
 	for _, role := range []string{"admin", "staff", "customer"} {

@@ -1,0 +1,76 @@
+# Everything goes through one command of ours, bin/caravan; `make help` lists the targets.
+GO      ?= go
+CARAVAN := bin/caravan
+S       ?=
+TESTS   ?=
+SHELL   := /bin/bash
+
+export GOFLAGS ?= -buildvcs=false
+
+.DEFAULT_GOAL := help
+.PHONY: help caravan run infra status logs stop reset demo doctor test test-units test-stack bench verify lint generate build dapr-cli
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+caravan:
+	@command -v $(GO) >/dev/null || { echo "Go 1.26 is missing; install it: https://go.dev/dl" >&2; exit 1; }
+	@$(GO) build -o $(CARAVAN) ./deploy/local/cmd/caravan
+
+run: caravan ## start the whole shop and stay in the foreground (FREE_PORTS=1: on free ports)
+	@exec $(CARAVAN) run
+
+infra: caravan ## start all but the services, for dapr run -f dapr/dapr.yaml
+	@exec $(CARAVAN) infra
+
+status: caravan ## show health, pid and memory of each process
+	@$(CARAVAN) status
+
+logs: caravan ## follow the logs (S=order: of one process)
+	@exec $(CARAVAN) logs $(S)
+
+stop: caravan ## stop the stack and wait until nothing is left
+	@$(CARAVAN) stop
+
+reset: caravan ## stop the stack and remove its data, secrets and logs
+	@$(CARAVAN) reset
+
+demo: caravan ## replay real baskets through the running shop
+	@exec $(CARAVAN) demo
+
+doctor: caravan ## check the machine: tools, ports, cache
+	@$(CARAVAN) doctor
+
+build: ## compile everything
+	@$(GO) build ./...
+
+test: test-units test-stack ## all tests, on servers and a stack of their own
+
+# The packages outside tests/, each store test on real servers that live for this run.
+test-units: caravan
+	@$(CARAVAN) testdb --with all -- $(GO) test -timeout 15m $$($(GO) list ./... | grep -v '/tests')
+
+# The whole-stack tests start a stack of their own through the caravan command.
+test-stack: caravan
+	@CARAVAN_BIN=$(CURDIR)/$(CARAVAN) $(GO) test -count=1 -timeout 60m $(TESTS) ./tests/...
+
+bench: caravan ## measure placing and whole checkouts on the running shop
+	@CARAVAN_STACK=$${CARAVAN_STACK:-$(CURDIR)/.caravan/stack.json} $(GO) run ./tests/bench
+
+lint: ## gofmt, vet and the linters of .golangci.yml
+	@test -z "$$(gofmt -l deploy services tests | tee /dev/stderr)"
+	@$(GO) vet ./...
+	@$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
+
+generate: ## write the generated code anew
+	@$(GO) generate ./...
+
+verify: lint ## lint, generated code, race detector and all tests
+	@$(MAKE) --no-print-directory generate
+	@git diff --exit-code -- '*.gen.go' || { echo "generated code differs from its source: commit the result of make generate" >&2; exit 1; }
+	@$(MAKE) --no-print-directory caravan
+	@$(CARAVAN) testdb --with all -- $(GO) test -race -timeout 30m $$($(GO) list ./services/... ./deploy/...)
+	@$(MAKE) --no-print-directory test
+
+dapr-cli: ## build the Dapr CLI into bin/dapr (several minutes)
+	@cd dapr/cli && GOWORK=off $(GO) build -trimpath -o $(CURDIR)/bin/dapr .
