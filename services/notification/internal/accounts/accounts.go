@@ -1,0 +1,101 @@
+// Package accounts asks User for whom a mail goes to and for one-time tokens.
+// It keeps nothing: a person who is erased is gone with the next question.
+package accounts
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/caravan-shop/caravan/services/notification/internal/notification"
+)
+
+const (
+	app          = "user"
+	contactsPath = "/internal/contacts"
+	resetPath    = "/internal/password-resets/token"
+	verifyPath   = "/internal/email-verifications/token"
+)
+
+// Invoker calls another service. Its error means that there was no answer, or
+// one that is no success.
+type Invoker interface {
+	Invoke(ctx context.Context, app, path string, in, out any) error
+}
+
+// Client implements notification.Directory.
+type Client struct {
+	invoker Invoker
+	// patience bounds one call, so that a slow neighbour leaves time for the mail.
+	patience time.Duration
+}
+
+// New makes a client.
+func New(invoker Invoker, patience time.Duration) *Client {
+	return &Client{invoker: invoker, patience: patience}
+}
+
+type contactAnswer struct {
+	// Erased is always answered: without it the answer is not understood.
+	Erased    *bool  `json:"erased"`
+	Email     string `json:"email"`
+	FirstName string `json:"first_name"`
+	LastName  string `json:"last_name"`
+}
+
+type tokenAnswer struct {
+	Result    string    `json:"result"`
+	Token     string    `json:"token"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// Contact implements notification.Directory.
+func (c *Client) Contact(ctx context.Context, userID uuid.UUID) (notification.Contact, bool, error) {
+	var a contactAnswer
+	if err := c.ask(ctx, contactsPath, map[string]any{"user_id": userID}, &a); err != nil {
+		return notification.Contact{}, false, err
+	}
+	switch {
+	case a.Erased == nil || (!*a.Erased && a.Email == ""):
+		return notification.Contact{}, false, fmt.Errorf("accounts: %s: the answer is not understood", contactsPath)
+	case *a.Erased:
+		return notification.Contact{}, false, nil
+	}
+	return notification.Contact{Email: a.Email, FirstName: a.FirstName, LastName: a.LastName}, true, nil
+}
+
+// ResetToken implements notification.Directory.
+func (c *Client) ResetToken(ctx context.Context, resetID uuid.UUID) (notification.Token, bool, error) {
+	return c.token(ctx, resetPath, map[string]any{"reset_id": resetID})
+}
+
+// VerificationToken implements notification.Directory.
+func (c *Client) VerificationToken(ctx context.Context, userID uuid.UUID) (notification.Token, bool, error) {
+	return c.token(ctx, verifyPath, map[string]any{"user_id": userID})
+}
+
+func (c *Client) token(ctx context.Context, path string, in any) (notification.Token, bool, error) {
+	var a tokenAnswer
+	if err := c.ask(ctx, path, in, &a); err != nil {
+		return notification.Token{}, false, err
+	}
+	switch {
+	case a.Result == "gone":
+		return notification.Token{}, false, nil
+	case a.Result == "ok" && a.Token != "":
+		return notification.Token{Value: a.Token, ExpiresAt: a.ExpiresAt}, true, nil
+	default:
+		return notification.Token{}, false, fmt.Errorf("accounts: %s: the answer is not understood", path)
+	}
+}
+
+func (c *Client) ask(ctx context.Context, path string, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
+	defer cancel()
+	if err := c.invoker.Invoke(ctx, app, path, in, out); err != nil {
+		return fmt.Errorf("accounts: %s: %w", path, err)
+	}
+	return nil
+}
