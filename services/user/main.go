@@ -169,7 +169,7 @@ func openRedis(url string) (*redis.Client, error) {
 		return nil, fmt.Errorf("REDIS_URL can't be read")
 	}
 	opt.DialTimeout, opt.ReadTimeout, opt.WriteTimeout = 300*time.Millisecond, 300*time.Millisecond, 300*time.Millisecond
-	opt.MaxRetries, opt.ContextTimeoutEnabled = 1, true
+	opt.MaxRetries, opt.DialerRetries, opt.ContextTimeoutEnabled = 1, 1, true
 	return redis.NewClient(opt), nil
 }
 

@@ -184,14 +184,15 @@ func (r *Ring) Issue(ctx context.Context, c user.Claims) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var signer *openKey
-	for i, k := range keys { // in order of ActiveAt
+	if len(keys) == 0 {
+		return "", errNoKey
+	}
+	// In order of ActiveAt; the only key signs even if it was made a moment ago.
+	signer := &keys[0]
+	for i, k := range keys {
 		if !k.ActiveAt.After(c.IssuedAt) {
 			signer = &keys[i]
 		}
-	}
-	if signer == nil {
-		return "", errNoKey
 	}
 	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, auth.Claims{
 		RegisteredClaims: jwt.RegisteredClaims{
