@@ -131,8 +131,12 @@ func TestCancel(t *testing.T) {
 	if got := s.get(o.Id); got.StockStatus != "released" {
 		t.Errorf("stock after a late reservation: got %s, want released", got.StockStatus)
 	}
-	_, o = s.placed()
+	user, o = s.placed()
 	s.call("POST", "/v1/orders/"+o.Id.String()+"/cancel", staff(), "", nil)
+	h := decode[httpapi.History](t, s.call("GET", "/v1/orders/"+o.Id.String()+"/history", user.String(), "", nil))
+	if h.Items[1].Actor != "staff" {
+		t.Errorf("a customer reads %q, want staff without the id", h.Items[1].Actor)
+	}
 	s.twice("payment", &events.PaymentSuccess{PaymentData: payment(o, service.NewID(), 1)})
 	if got := s.get(o.Id); got.Status != "cancelled" || *got.CancelReason != "staff" || got.PaymentStatus != "captured" {
 		t.Errorf("captured after the cancellation: got %s, %s, %s", got.Status, *got.CancelReason, got.PaymentStatus)

@@ -122,6 +122,7 @@ func (c *Client) Hold(ctx context.Context, orderID, user uuid.UUID, lines []chec
 		case "out_of_stock":
 			h.OutOfStock = append(h.OutOfStock, short)
 		case "product_unavailable":
+			short.Requested = wanted(lines, l.ProductID)
 			h.Unavailable = append(h.Unavailable, short)
 		default:
 			if err := c.own(l.UnitPrice); err != nil {
@@ -132,6 +133,15 @@ func (c *Client) Hold(ctx context.Context, orderID, user uuid.UUID, lines []chec
 		}
 	}
 	return h, nil
+}
+
+func wanted(lines []checkout.Line, product uuid.UUID) int64 {
+	for _, l := range lines {
+		if l.ProductID == product {
+			return l.Quantity
+		}
+	}
+	return 0
 }
 
 type releaseRequest struct {

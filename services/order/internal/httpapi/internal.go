@@ -55,7 +55,7 @@ func (s *Server) ExportUser(w http.ResponseWriter, r *http.Request) {
 		}
 		out := Export{Service: "order", Data: ExportData{Orders: []ExportedOrder{}}}
 		err = s.desk.EachOf(ctx, in.UserId, func(o order.Order, history []order.Transition) {
-			out.Data.Orders = append(out.Data.Orders, ExportedOrder{Order: orderView(o), History: historyView(history)})
+			out.Data.Orders = append(out.Data.Orders, ExportedOrder{Order: orderView(o), History: historyView(history, false)})
 		})
 		if err != nil {
 			return web.Response{}, err

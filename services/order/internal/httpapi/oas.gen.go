@@ -240,7 +240,7 @@ type History struct {
 
 // HistoryEntry defines model for HistoryEntry.
 type HistoryEntry struct {
-	// Actor `customer:<id>`, `staff:<id>`, `timer`, or the service whose event it was.
+	// Actor `customer:<id>`, `staff` (`staff:<id>` to staff), `timer`, or the service whose event it was.
 	Actor     string    `json:"actor"`
 	CreatedAt time.Time `json:"created_at"`
 
@@ -284,7 +284,7 @@ type Order struct {
 
 	// Number Readable aloud; the last symbol checks the others.
 	//
-	// Examples: 7KQX-M2VT-9RK
+	// Examples: 7KQX-M2VT-9R6
 	Number string `json:"number"`
 
 	// PayBy When an order that is not paid is cancelled.

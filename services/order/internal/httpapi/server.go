@@ -133,7 +133,7 @@ func (s *Server) GetOrderHistory(w http.ResponseWriter, r *http.Request, id Id) 
 		if err != nil {
 			return web.Response{}, err
 		}
-		return web.OK(History{Items: historyView(history)}), nil
+		return web.OK(History{Items: historyView(history, caller(ctx).Staff)}), nil
 	})
 }
 

@@ -1,6 +1,9 @@
 package httpapi
 
 import (
+	"strings"
+
+	"github.com/caravan-shop/caravan/services/internal/auth"
 	"github.com/caravan-shop/caravan/services/internal/web"
 	"github.com/caravan-shop/caravan/services/order/internal/checkout"
 	"github.com/caravan-shop/caravan/services/order/internal/order"
@@ -56,9 +59,13 @@ func optional(s string) *string {
 	return &s
 }
 
-func historyView(history []order.Transition) []HistoryEntry {
+// historyView names the member of staff who acted to staff alone.
+func historyView(history []order.Transition, forStaff bool) []HistoryEntry {
 	out := make([]HistoryEntry, 0, len(history))
 	for _, h := range history {
+		if role, _, named := strings.Cut(h.Cause.Actor, ":"); named && role == auth.Staff && !forStaff {
+			h.Cause.Actor = role
+		}
 		out = append(out, HistoryEntry{
 			Sequence: h.Sequence, FromStatus: optional(string(h.From)), ToStatus: Status(h.To), Actor: h.Cause.Actor,
 			Reason: optional(h.Reason), Note: optional(h.Cause.Note), EventId: optional(h.Cause.EventID), CreatedAt: h.At.UTC(),

@@ -25,7 +25,7 @@ func placed(t testing.TB) order.Order {
 	out := order.New(order.Placement{
 		ID:     uuid.MustParse("0195a000-0000-7000-8000-0000000000aa"),
 		UserID: uuid.MustParse("0195a000-0000-7000-8000-0000000000bb"),
-		Number: "7KQX-M2VT-9RC",
+		Number: "7KQX-M2VT-9R6",
 		Items:  []order.Item{{ProductID: uuid.Max, SKU: "A", Name: "Thing", Quantity: 2, UnitPrice: 500, LineTotal: 1000, TaxClass: "zero"}},
 		Totals: order.Totals{Currency: "GBP", Subtotal: total, Total: total},
 		PayBy:  start.Add(15 * time.Minute),

@@ -14,7 +14,7 @@ const alphabet = "0123456789ABCDEFGHJKMNPQRSTVWXY"
 // payload symbols carry 31^10 ≈ 8·10^14 numbers.
 const payload = 10
 
-// NewNumber draws an order number such as 7KQX-M2VT-9RC from a source of
+// NewNumber draws an order number such as 7KQX-M2VT-9R6 from a source of
 // randomness. Uniqueness is the database's to guard.
 func NewNumber(random io.Reader) (string, error) {
 	symbols := make([]byte, 0, payload+1)

@@ -141,6 +141,18 @@ func TestNumberReadAloud(t *testing.T) {
 	})
 }
 
+func TestNumberAsPeopleWriteIt(t *testing.T) {
+	for written, want := range map[string]bool{
+		"7KQX-M2VT-9R6": true, "7kqxm2vt9r6": true, "7kqx m2vt 9r6": true, "7KQX-MZVT-9R6": true,
+		"7KQX-M2VT-9R7": false, "7KQX-2MVT-9R6": false, "7KQX-M2VT-9R": false, "": false, "7KQX-M2VT-9RU": false,
+	} {
+		got, ok := order.ParseNumber(written)
+		if ok != want || (ok && got != "7KQX-M2VT-9R6") {
+			t.Errorf("%q: got %q, %v; want %v", written, got, ok, want)
+		}
+	}
+}
+
 func TestOrderEventsCarryNoAddress(t *testing.T) {
 	out := order.New(order.Placement{ShippingAddress: order.Address{Recipient: "Ada Lovelace"}}, order.Cause{}, start)
 	e, ok := out.Events[0].(*events.OrderCreated)
