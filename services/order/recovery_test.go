@@ -60,7 +60,6 @@ func TestCrashBetweenAnyTwoSteps(t *testing.T) {
 		for _, late := range []bool{false, true} {
 			name := map[bool]string{false: "before ", true: "after "}[late] + path
 			t.Run(name, func(t *testing.T) {
-				t.Parallel()
 				s := open(t)
 				product := s.world.product(1000, 9)
 				user := s.buyer(product, 2)

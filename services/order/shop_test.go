@@ -58,8 +58,10 @@ func (tokens) Verify(_ context.Context, token string) (auth.Principal, error) {
 	return auth.Principal{UserID: id, Roles: words[1:]}, nil
 }
 
+// open gives a test a shop of its own, beside which other tests run.
 func open(t *testing.T) *shop {
 	t.Helper()
+	t.Parallel()
 	db := pgtest.Open(t, postgres.Migrations())
 	w, log := newWorld(), slog.New(slog.DiscardHandler)
 	tariffs, err := loadTariffs("", "GBP")
