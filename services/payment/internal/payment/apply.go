@@ -118,6 +118,8 @@ type AttemptAsked struct{ Means Means }
 
 func (in AttemptAsked) apply(o *Order, c Clock) ([]events.Event, error) {
 	switch {
+	case o.forfeited():
+		return nil, ErrNotPayable
 	case o.Standing() != nil:
 		return nil, ErrAlreadyPaid
 	case o.State == StatePrepared, o.State == StateOpen && o.OpenAttempt() != nil:

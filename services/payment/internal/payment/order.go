@@ -71,6 +71,9 @@ type Means struct {
 	SavedID  uuid.UUID
 }
 
+// spent forgets what can charge and keeps what the log tells.
+func (m Means) spent() Means { return Means{Kind: m.Kind, SavedID: m.SavedID} }
+
 // KindCard is the one kind of means there is.
 const KindCard = "card"
 
@@ -89,7 +92,7 @@ type Attempt struct {
 	Surplus    bool
 	ProviderID string
 	Intent     IntentState
-	// Means is cleared once the attempt has ended.
+	// Means holds nothing that can charge once the attempt has ended.
 	Means     Means
 	Version   int64
 	CreatedAt time.Time

@@ -72,7 +72,7 @@ func (n *NextAction) equal(m *NextAction) bool {
 func (o *Order) capture(a *Attempt, c Clock) []events.Event {
 	other := o.Standing()
 	toldFailed := !a.Open()
-	a.Status, a.FailureCode, a.NextAction, a.Means = StatusCaptured, "", nil, Means{}
+	a.Status, a.FailureCode, a.NextAction, a.Means = StatusCaptured, "", nil, a.Means.spent()
 	if other != nil {
 		a.Surplus = true
 		o.owe(a, RefundSurplus, c)
@@ -106,7 +106,7 @@ func (o *Order) fail(a *Attempt, status Status, code string) []events.Event {
 	if !a.Open() {
 		return nil
 	}
-	a.Status, a.FailureCode, a.NextAction, a.Means = status, code, nil, Means{}
+	a.Status, a.FailureCode, a.NextAction, a.Means = status, code, nil, a.Means.spent()
 	return []events.Event{o.failed(a, code)}
 }
 

@@ -28,8 +28,8 @@ WHERE order_id = $1`
 INSERT INTO transactions (id, order_id, user_id, number, attempt, payment_method_id, saved_method_id, amount, refunded_amount,
     currency, status, failure_code, next_action, surplus, provider_payment_id, idempotency_key, intent, method_token,
     method_customer, version, created_at, updated_at)
-SELECT $1, $2, $3, $4, $5, m.id, $6, $7, $8, $9, $10, $11, $12, $13, $14, $1::text, $15, $16, $17, $18, $19, $20
-FROM payment_methods m WHERE m.code = $21`
+VALUES ($1, $2, $3, $4, $5, (SELECT m.id FROM payment_methods m WHERE m.code = $6), $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
+    $17, $18, $19, $20, $21, $22)`
 
 	updateAttempt = `
 UPDATE transactions SET refunded_amount = $2, status = $3, failure_code = $4, next_action = $5, surplus = $6,
@@ -79,9 +79,9 @@ func queueAttempts(batch *pgx.Batch, before, after payment.Order) {
 		old, exists := known[a.ID]
 		switch {
 		case !exists:
-			batch.Queue(insertAttempt, a.ID, after.ID, after.UserID, after.Number, a.Number, null(a.Means.SavedID), a.Amount,
-				a.RefundedAmount, a.Currency, a.Status, a.FailureCode, a.NextAction, a.Surplus, null(a.ProviderID), a.Intent,
-				a.Means.Token, a.Means.Customer, a.Version, a.CreatedAt, a.UpdatedAt, payment.KindCard)
+			batch.Queue(insertAttempt, a.ID, after.ID, after.UserID, after.Number, a.Number, payment.KindCard, null(a.Means.SavedID),
+				a.Amount, a.RefundedAmount, a.Currency, a.Status, a.FailureCode, a.NextAction, a.Surplus, null(a.ProviderID),
+				a.ID.String(), a.Intent, a.Means.Token, a.Means.Customer, a.Version, a.CreatedAt, a.UpdatedAt)
 		case old != a:
 			batch.Queue(updateAttempt, a.ID, a.RefundedAmount, a.Status, a.FailureCode, a.NextAction, a.Surplus,
 				null(a.ProviderID), a.Intent, a.Means.Token, a.Means.Customer, a.Version, a.UpdatedAt)
