@@ -76,15 +76,21 @@ func failureText(code string) string {
 		return ""
 	case "insufficient_funds":
 		return "Your bank reports that there were not enough funds."
+	case "limit_exceeded":
+		return "The amount is over a limit of your card."
 	case "expired_card":
 		return "Your card has expired."
-	case "incorrect_cvc", "invalid_cvc":
+	case "incorrect_cvc":
 		return "The security code of your card did not match."
-	case "lost_card", "stolen_card", "fraudulent", "generic_decline", "card_declined", "do_not_honor":
+	case "incorrect_number":
+		return "The number of your card is not right."
+	case "card_declined":
 		return "Your bank declined the card."
-	case "authentication_required", "payment_intent_authentication_failure", "authentication_failed":
+	case "card_not_supported", "payment_method_unusable", "payment_method_missing":
+		return "We could not use this way of paying."
+	case "authentication_failed":
 		return "The payment was not confirmed with your bank."
-	case "processing_error":
+	case "try_again_later":
 		return "Your bank could not process the payment just then."
 	default:
 		return "The payment was declined."

@@ -1,6 +1,7 @@
 package mail_test
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -188,7 +189,8 @@ func TestRenderRefusesForEver(t *testing.T) {
 	unknown := notification.Example("no-such-kind", "GBP")
 	for name, l := range map[string]notification.Letter{"overflow": overflow, "currency": currency, "missing": missing, "unknown": unknown} {
 		_, err := newRenderer(t).Render(l)
-		if _, ok := err.(*notification.Undeliverable); !ok {
+		var never *notification.Undeliverable
+		if !errors.As(err, &never) {
 			t.Errorf("%s: got %v, want Undeliverable", name, err)
 		}
 	}

@@ -76,9 +76,17 @@ type Times struct {
 	Settle time.Duration
 }
 
-// orderClosed is the failure code of an attempt that ended because its order
-// did. The mail of the cancelled order says all.
-const orderClosed = "order_closed"
+// pointless holds for an attempt that ended because its order did, or because
+// another one had paid: there is nothing that the customer could try again,
+// even if Order has not heard of it yet.
+func pointless(failureCode string) bool {
+	switch failureCode {
+	case "order_closed", "order_cancelled", "already_paid":
+		return true
+	default:
+		return false
+	}
+}
 
 // Notifier sends the mail of an event once.
 type Notifier struct {
@@ -177,7 +185,7 @@ func (n *Notifier) deliver(ctx context.Context, o Occasion) (Outcome, error) {
 // compose gathers what the letter needs; due is false where no mail is.
 func (n *Notifier) compose(ctx context.Context, o Occasion) (l Letter, due bool, err error) {
 	if o.Kind == PaymentFailed {
-		if o.Payment.FailureCode == orderClosed {
+		if pointless(o.Payment.FailureCode) {
 			return Letter{}, false, nil
 		}
 		if due, err = n.orders.AwaitsPayment(ctx, o.Payment.OrderID); err != nil || !due {

@@ -242,7 +242,7 @@ func TestSendBadAddresses(t *testing.T) {
 
 // TestSendKeepsItsDeadline: a server that says nothing holds nobody up.
 func TestSendKeepsItsDeadline(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ type Server struct {
 // Start runs a server on a free port until the test ends.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +57,7 @@ func Start(t testing.TB) *Server {
 // StartAt runs a server on a given address, for one that comes back.
 func StartAt(t testing.TB, addr string) *Server {
 	t.Helper()
-	l, err := net.Listen("tcp", addr)
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
