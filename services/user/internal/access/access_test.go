@@ -37,7 +37,7 @@ func (c copies) Get(_ context.Context, id uuid.UUID) (user.Copy, bool) { v, ok :
 func (c copies) Put(_ context.Context, id uuid.UUID, v user.Copy) { c[id] = v }
 
 func TestVerify(t *testing.T) {
-	at := time.Now()
+	at := time.Now().Truncate(time.Microsecond)
 	p := auth.Principal{UserID: uuid.New(), SessionID: uuid.New(), Roles: []string{"customer"}}
 	live := user.Session{ID: p.SessionID, UserID: p.UserID, ExpiresAt: at.Add(time.Hour)}
 	fresh := user.Copy{UserID: p.UserID, ExpiresAt: live.ExpiresAt, CheckedAt: at.Add(-time.Second)}

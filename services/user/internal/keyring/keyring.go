@@ -194,12 +194,9 @@ func (r *Ring) Issue(ctx context.Context, c user.Claims) (string, error) {
 			signer = &keys[i]
 		}
 	}
-	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, auth.Claims{
-		RegisteredClaims: jwt.RegisteredClaims{
-			Issuer: auth.Issuer, Audience: jwt.ClaimStrings{auth.Audience}, Subject: c.UserID.String(), ID: c.ID.String(),
-			IssuedAt: jwt.NewNumericDate(c.IssuedAt), ExpiresAt: jwt.NewNumericDate(c.ExpiresAt),
-		},
-		SessionID: c.SessionID, Roles: c.Roles,
+	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims{
+		"iss": auth.Issuer, "aud": auth.Audience, "sub": c.UserID, "jti": c.ID, "sid": c.SessionID, "roles": c.Roles,
+		"iat": jwt.NewNumericDate(c.IssuedAt), "exp": jwt.NewNumericDate(c.ExpiresAt),
 	})
 	token.Header["kid"], token.Header["typ"] = signer.ID, auth.TokenType
 	signed, err := token.SignedString(signer.private)

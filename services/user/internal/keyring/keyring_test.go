@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 
 	"github.com/caravan-shop/caravan/services/internal/auth"
@@ -159,5 +160,27 @@ func BenchmarkParse(b *testing.B) {
 		if _, err := bench.ring.Parse(b.Context(), token); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+func TestClaimsAreAsTheContractSays(t *testing.T) {
+	b := open(t, 1)
+	parsed, _, err := jwt.NewParser().ParseUnverified(b.issue(t), jwt.MapClaims{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims := parsed.Claims.(jwt.MapClaims)
+	for name, want := range map[string]any{"iss": "caravan", "aud": "caravan"} {
+		if claims[name] != want {
+			t.Errorf("%s: got %v, want %v", name, claims[name], want)
+		}
+	}
+	for _, name := range []string{"sub", "sid", "roles", "jti", "iat", "exp"} {
+		if claims[name] == nil {
+			t.Errorf("claim %s is missing", name)
+		}
+	}
+	if parsed.Header["alg"] != "EdDSA" || parsed.Header["typ"] != "at+jwt" || parsed.Header["kid"] == "" {
+		t.Errorf("header: got %v", parsed.Header)
 	}
 }

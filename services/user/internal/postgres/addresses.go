@@ -43,8 +43,6 @@ WHERE user_id = $1 AND deleted_at IS NULL AND ($2::uuid IS NULL OR id > $2) ORDE
 	selectAllAddresses = addressColumns + `WHERE user_id = $1 ORDER BY id`
 )
 
-const maxAddresses = 100
-
 func scanAddress(row pgx.CollectableRow) (user.Address, error) {
 	var a user.Address
 	err := row.Scan(&a.ID, &a.UserID, &a.Label, &a.Recipient, &a.Line1, &a.Line2, &a.City, &a.Region, &a.PostalCode, &a.Country,
@@ -62,7 +60,7 @@ func (s *Store) AddAddress(ctx context.Context, a user.Address) error {
 		if err != nil {
 			return err
 		}
-		if n >= maxAddresses {
+		if n >= user.MaxAddresses {
 			return user.ErrTooManyAddresses
 		}
 		if err := s.clearDefaults(ctx, a); err != nil {

@@ -34,7 +34,8 @@ type Place struct {
 	IsDefaultBilling  bool
 }
 
-const maxAddresses = 100
+// MaxAddresses is how many an account may keep, hidden ones apart.
+const MaxAddresses = 100
 
 // Formats knows how each country writes addresses.
 type Formats interface {

@@ -79,6 +79,7 @@ type Verifications interface {
 // Addresses keeps the addresses of accounts. All but LookUp hide deleted ones
 // and answer ErrAddressNotFound for them and for other people's.
 type Addresses interface {
+	// AddAddress answers ErrTooManyAddresses beyond MaxAddresses.
 	AddAddress(ctx context.Context, a Address) error
 	FindAddress(ctx context.Context, userID, id uuid.UUID) (Address, error)
 	// UpdateAddress locks the address and saves what fn made of it.
