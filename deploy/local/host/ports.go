@@ -1,7 +1,7 @@
 package host
 
 import (
-	"bufio"
+	"context"
 	"fmt"
 	"net"
 	"os"
@@ -31,7 +31,7 @@ func (b *Block) Port(offset int) int { return b.Base + offset }
 // Release gives the block back.
 func (b *Block) Release() {
 	if b.lock != nil {
-		b.lock.Close()
+		_ = b.lock.Close()
 	}
 }
 
@@ -45,7 +45,7 @@ func ClaimFirst() (*Block, error) {
 }
 
 // ClaimFree takes a block in which all the given offsets are free.
-func ClaimFree(offsets []int) (*Block, error) {
+func ClaimFree(ctx context.Context, offsets []int) (*Block, error) {
 	for base := firstBlock + blockSize; base <= lastBlock; base += blockSize {
 		block, err := claim(base)
 		if err != nil {
@@ -54,7 +54,7 @@ func ClaimFree(offsets []int) (*Block, error) {
 		if block == nil {
 			continue
 		}
-		if allFree(block, offsets) {
+		if allFree(ctx, block, offsets) {
 			return block, nil
 		}
 		block.Release()
@@ -62,9 +62,9 @@ func ClaimFree(offsets []int) (*Block, error) {
 	return nil, fmt.Errorf("no %d free ports in a row between %d and %d", blockSize, firstBlock, lastBlock)
 }
 
-func allFree(block *Block, offsets []int) bool {
+func allFree(ctx context.Context, block *Block, offsets []int) bool {
 	for _, offset := range offsets {
-		if !Free(block.Port(offset)) {
+		if !Free(ctx, block.Port(offset)) {
 			return false
 		}
 	}
@@ -76,26 +76,25 @@ func claim(base int) (*Block, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, err
 	}
-	os.Chmod(dir, 0o1777) // several users share the ports of a machine; the umask may have taken a bit
+	_ = os.Chmod(dir, 0o1777) // several users share the ports of a machine; the umask may have taken a bit
 	file, err := os.OpenFile(filepath.Join(dir, strconv.Itoa(base)), os.O_CREATE|os.O_RDWR, 0o666)
 	if err != nil {
 		return nil, fmt.Errorf("port lock: %w", err)
 	}
 	if syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
-		file.Close()
-		return nil, nil
+		return nil, file.Close()
 	}
 	return &Block{Base: base, lock: file}, nil
 }
 
 // Free says whether a server could listen on the port of loopback now.
-func Free(port int) bool {
-	listener, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+func Free(ctx context.Context, port int) bool {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:"+strconv.Itoa(port))
 	if err != nil {
 		return false
 	}
-	listener.Close()
-	return true
+	return listener.Close() == nil
 }
 
 // Holder describes who listens on a port: "pid 4711 (nginx -g …)", or as much of it as this user may see.
@@ -122,14 +121,12 @@ func listeningInode(port int) string {
 	const stateListen = "0A"
 	suffix := fmt.Sprintf(":%04X", port)
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		file, err := os.Open(table)
+		content, err := os.ReadFile(table)
 		if err != nil {
 			continue
 		}
-		defer file.Close()
-		lines := bufio.NewScanner(file)
-		for lines.Scan() {
-			fields := strings.Fields(lines.Text())
+		for line := range strings.Lines(string(content)) {
+			fields := strings.Fields(line)
 			if len(fields) > 9 && fields[3] == stateListen && strings.HasSuffix(fields[1], suffix) {
 				return fields[9]
 			}

@@ -2,7 +2,6 @@
 package host
 
 import (
-	"bufio"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -74,14 +73,12 @@ func treePSS(tree map[int][]int, pid int) int64 {
 }
 
 func onePSS(pid int) int64 {
-	file, err := os.Open(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
+	content, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))
 	if err != nil {
 		return 0
 	}
-	defer file.Close()
-	lines := bufio.NewScanner(file)
-	for lines.Scan() {
-		if rest, found := strings.CutPrefix(lines.Text(), "Pss:"); found {
+	for line := range strings.Lines(string(content)) {
+		if rest, found := strings.CutPrefix(line, "Pss:"); found {
 			kilobytes, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
 			return kilobytes << 10
 		}

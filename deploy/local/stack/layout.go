@@ -3,6 +3,7 @@
 package stack
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -127,25 +128,25 @@ func FindRoot(from string) (string, error) {
 }
 
 // claim takes a block of ports: the first stack's if it is free, else any other.
-func claim(freePorts bool) (*host.Block, error) {
+func claim(ctx context.Context, freePorts bool) (*host.Block, error) {
 	if !freePorts {
 		block, err := host.ClaimFirst()
 		if err != nil {
 			return nil, err
 		}
 		if block != nil {
-			return checked(block)
+			return checked(ctx, block)
 		}
 	}
-	return host.ClaimFree(offsets())
+	return host.ClaimFree(ctx, offsets())
 }
 
 // checked makes sure that nobody else listens on the first stack's ports.
-func checked(block *host.Block) (*host.Block, error) {
+func checked(ctx context.Context, block *host.Block) (*host.Block, error) {
 	layout := Layout{block: block}
 	var taken []string
 	for _, offset := range offsets() {
-		if port := layout.port(offset); !host.Free(port) {
+		if port := layout.port(offset); !host.Free(ctx, port) {
 			taken = append(taken, fmt.Sprintf("port %d is taken by %s", port, host.Holder(port)))
 		}
 	}
@@ -157,7 +158,7 @@ func checked(block *host.Block) (*host.Block, error) {
 }
 
 // CheckPorts says whether the first stack's ports are free, or who has them.
-func CheckPorts() error {
+func CheckPorts(ctx context.Context) error {
 	block, err := host.ClaimFirst()
 	if err != nil {
 		return err
@@ -165,7 +166,7 @@ func CheckPorts() error {
 	if block == nil {
 		return nil // another stack has them; the next one takes others
 	}
-	if _, err = checked(block); err == nil {
+	if _, err = checked(ctx, block); err == nil {
 		block.Release()
 	}
 	return err

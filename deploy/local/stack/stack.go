@@ -56,7 +56,7 @@ func Run(ctx context.Context, options Options, out *progress.Printer, serve func
 	}
 	defer unlock()
 	os.Remove(StackFile(options.Dir)) // of a stack that was killed
-	block, err := claim(options.FreePorts)
+	block, err := claim(ctx, options.FreePorts)
 	if err != nil {
 		return err
 	}

@@ -157,7 +157,7 @@ func TestTakenPortNamesItsHolder(t *testing.T) {
 	}
 	defer listener.Close()
 	port := listener.Addr().(*net.TCPAddr).Port
-	if host.Free(port) {
+	if host.Free(t.Context(), port) {
 		t.Error("a taken port counts as free")
 	}
 	if got := host.Holder(port); !strings.Contains(got, "stack.test") {

@@ -26,7 +26,7 @@ func RunTestServers(ctx context.Context, t TestServers, out *progress.Printer, u
 	if err := checkTools(ctx); err != nil {
 		return err
 	}
-	block, err := host.ClaimFree(offsets())
+	block, err := host.ClaimFree(ctx, offsets())
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func (l *logFile) rotate() {
 		l.file, l.size = old, 0
 		return
 	}
-	old.Close()
+	_ = old.Close()
 }
 
 func (l *logFile) Close() error {
@@ -71,10 +71,10 @@ func Tail(path string, lines int) string {
 	if err != nil {
 		return ""
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	const window = 16 << 10
 	if end, err := file.Seek(0, io.SeekEnd); err == nil {
-		file.Seek(max(0, end-window), io.SeekStart)
+		_, _ = file.Seek(max(0, end-window), io.SeekStart)
 	}
 	text, _ := io.ReadAll(file)
 	all := strings.Split(strings.TrimSpace(string(text)), "\n")

@@ -76,16 +76,30 @@ func (r *runner) giveUp(cause error) {
 func (r *runner) run(ctx context.Context) {
 	defer close(r.gone)
 	r.set(func(s *Status) { s.State = Starting }, nil)
-	if r.unit.Task != nil {
-		if err := r.unit.Task(ctx); err != nil {
-			r.giveUp(err)
-			return
-		}
-		r.set(func(s *Status) { s.State = Done }, nil)
-		close(r.ready)
+	if r.unit.Task == nil {
+		r.keep(ctx)
 		return
 	}
-	r.keep(ctx)
+	if err := r.task(ctx); err != nil {
+		r.giveUp(err)
+		return
+	}
+	r.set(func(s *Status) { s.State = Done }, nil)
+	close(r.ready)
+}
+
+// task runs the unit's task until it is done or asked to end.
+func (r *runner) task(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-r.quit:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return r.unit.Task(ctx)
 }
 
 // keep starts the process again each time it dies.
@@ -173,7 +187,7 @@ func (r *runner) once(ctx context.Context, first bool) (bool, error) {
 			return false, err
 		}
 	}
-	l, err := r.start()
+	l, err := r.start(ctx)
 	if err != nil {
 		return false, err
 	}
@@ -197,8 +211,8 @@ func (r *runner) once(ctx context.Context, first bool) (bool, error) {
 }
 
 // start launches the process with its output going to the log file through a pipe.
-func (r *runner) start() (*life, error) {
-	cmd, err := r.unit.Process.command()
+func (r *runner) start(ctx context.Context) (*life, error) {
+	cmd, err := r.unit.Process.command(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -212,16 +226,16 @@ func (r *runner) start() (*life, error) {
 	}
 	cmd.Stdout, cmd.Stderr = writer, writer
 	err = cmd.Start()
-	writer.Close()
+	_ = writer.Close() // the process has its own copy
 	if err != nil {
-		reader.Close()
-		log.Close()
+		_ = reader.Close()
+		_ = log.Close()
 		return nil, fmt.Errorf("start %s: %w", r.unit.Process.Path, err)
 	}
 	go func() {
-		io.Copy(log, reader)
-		reader.Close()
-		log.Close()
+		_, _ = io.Copy(log, reader)
+		_ = reader.Close()
+		_ = log.Close()
 	}()
 	l := &life{cmd: cmd, done: make(chan struct{})}
 	go func() {
@@ -263,7 +277,7 @@ func (r *runner) end(l *life) {
 		return
 	default:
 	}
-	l.cmd.Process.Signal(r.unit.Process.stopSignal())
+	_ = l.cmd.Process.Signal(r.unit.Process.stopSignal())
 	select {
 	case <-l.done:
 	case <-time.After(r.unit.Process.stopWithin()):
@@ -276,4 +290,4 @@ func (r *runner) end(l *life) {
 func (r *runner) stop() { r.endOnce.Do(func() { close(r.quit) }) }
 
 // killGroup takes whatever a process has left behind in its group.
-func killGroup(pid int) { syscall.Kill(-pid, syscall.SIGKILL) }
+func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }

@@ -14,8 +14,7 @@ type Supervisor struct {
 	notify  func(Status, error)
 	order   []*runner
 	byName  map[string]*runner
-	ctx     context.Context
-	cancel  context.CancelFunc
+	cancel  context.CancelFunc // ends what is left when all was asked to stop
 	started map[string]bool
 	mu      sync.Mutex
 }
@@ -36,34 +35,41 @@ func (s *Supervisor) Up(ctx context.Context, units []Unit) error {
 		return err
 	}
 	// The units outlive the caller's ctx: they are stopped in order by Down, not all at once by a cancelled context.
-	s.ctx, s.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.cancel = cancel
 	failure := make(chan error, len(s.order))
 	var all sync.WaitGroup
 	for _, r := range s.order {
 		all.Go(func() {
-			if err := s.launch(ctx, r); err != nil {
+			if err := s.launch(ctx, life, r); err != nil {
 				failure <- err
 			}
 		})
 	}
-	ready := make(chan struct{})
-	go func() { all.Wait(); close(ready) }()
-	var err error
-	select {
-	case err = <-failure:
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-ready:
-		select {
-		case err = <-failure:
-		default:
-		}
-	}
-	if err != nil {
+	if err := firstFailure(ctx, &all, failure); err != nil {
 		s.Down()
 		return err
 	}
 	return nil
+}
+
+// firstFailure waits until all are ready, one has failed, or ctx has ended.
+func firstFailure(ctx context.Context, all *sync.WaitGroup, failure <-chan error) error {
+	ready := make(chan struct{})
+	go func() { all.Wait(); close(ready) }()
+	select {
+	case err := <-failure:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-ready:
+	}
+	select {
+	case err := <-failure:
+		return err
+	default:
+		return nil
+	}
 }
 
 func (s *Supervisor) admit(units []Unit) error {
@@ -82,8 +88,8 @@ func (s *Supervisor) admit(units []Unit) error {
 	return nil
 }
 
-// launch waits for what the unit depends on, starts it and waits until it is ready.
-func (s *Supervisor) launch(ctx context.Context, r *runner) error {
+// launch waits for what the unit depends on, starts it and waits until it is ready. ctx bounds the waiting, life the unit.
+func (s *Supervisor) launch(ctx, life context.Context, r *runner) error {
 	for _, name := range r.unit.After {
 		select {
 		case <-s.byName[name].ready:
@@ -102,7 +108,7 @@ func (s *Supervisor) launch(ctx context.Context, r *runner) error {
 		return nil
 	default:
 		s.started[r.unit.Name] = true
-		go r.run(s.ctx)
+		go r.run(life)
 	}
 	s.mu.Unlock()
 	select {
@@ -138,13 +144,9 @@ func (s *Supervisor) halt(r *runner) {
 	r.stop()
 	running := s.started[r.unit.Name]
 	s.mu.Unlock()
-	if !running {
-		return
+	if running {
+		<-r.gone
 	}
-	if r.unit.Task != nil && r.snapshot().State == Starting {
-		s.cancel() // a task has no process of its own to signal
-	}
-	<-r.gone
 }
 
 func (s *Supervisor) awaitGone(r *runner) {

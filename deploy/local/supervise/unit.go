@@ -41,8 +41,9 @@ type Process struct {
 	Orphaned syscall.Signal
 }
 
-func (p *Process) command() (*exec.Cmd, error) {
-	cmd := exec.Command(p.Path, p.Args...)
+// command makes the process ready to start. Its life does not hang on ctx: the runner ends it, politely first.
+func (p *Process) command(ctx context.Context) (*exec.Cmd, error) {
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), p.Path, p.Args...)
 	cmd.Env, cmd.Dir = slices.Clone(p.Env), p.Dir
 	if p.LateEnv != nil {
 		late, err := p.LateEnv()

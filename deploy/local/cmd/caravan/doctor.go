@@ -40,7 +40,7 @@ func examine(ctx context.Context, p *place, out io.Writer) error {
 	if pid := stack.RunningIn(p.dir); pid != 0 {
 		fmt.Fprintf(out, "  fine   a stack runs here (pid %d)\n", pid)
 	} else {
-		report("the first stack's ports", stack.CheckPorts())
+		report("the first stack's ports", stack.CheckPorts(ctx))
 	}
 	if ills > 0 {
 		return fmt.Errorf("%d things to put right", ills)
