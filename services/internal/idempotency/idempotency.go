@@ -6,7 +6,9 @@ package idempotency
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,7 +32,9 @@ var (
 	ErrBadKey     = fault.New(fault.Malformed, "idempotency_key_malformed", "An Idempotency-Key is 1 to 255 printable ASCII characters.")
 )
 
-// Key is one request of one user on one route.
+// Key is one request of one user on one route. The client's own key is not in
+// it: Key names it by a digest, and Hash is keyed by it. So the table does not
+// let anybody guess what a kept request held, such as a password.
 type Key struct {
 	UserID uuid.UUID
 	Route  string
@@ -38,10 +42,16 @@ type Key struct {
 	Hash   []byte
 }
 
-// Hash condenses what must be the same for a request to be the same.
-func Hash(method, path, query string, body []byte) []byte {
-	h := sha256.New()
-	for _, part := range [][]byte{[]byte(method), []byte(path), []byte(query), body} {
+// NewKey makes the key of a request from the client's key and from all that
+// must be the same for a request to be the same.
+func NewKey(user uuid.UUID, route, clientKey, path, query string, body []byte) Key {
+	name := sha256.Sum256([]byte(clientKey))
+	return Key{UserID: user, Route: route, Key: hex.EncodeToString(name[:]), Hash: digest(clientKey, path, query, body)}
+}
+
+func digest(clientKey, path, query string, body []byte) []byte {
+	h := hmac.New(sha256.New, []byte(clientKey))
+	for _, part := range [][]byte{[]byte(path), []byte(query), body} {
 		fmt.Fprintf(h, "%d:", len(part))
 		h.Write(part)
 	}

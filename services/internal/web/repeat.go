@@ -103,10 +103,8 @@ func keyOf(r *http.Request, p policy) (idempotency.Key, bool, error) {
 		return idempotency.Key{}, false, idempotency.ErrBadKey
 	}
 	template, _ := mux.CurrentRoute(r).GetPathTemplate()
-	return idempotency.Key{
-		UserID: who.UserID, Route: r.Method + " " + template, Key: values[0],
-		Hash: idempotency.Hash(r.Method, r.URL.Path, r.URL.RawQuery, RawBody(r)),
-	}, true, nil
+	route := r.Method + " " + template
+	return idempotency.NewKey(who.UserID, route, values[0], r.URL.Path, r.URL.RawQuery, RawBody(r)), true, nil
 }
 
 func leased(w http.ResponseWriter, r *http.Request, next http.Handler, keys *idempotency.Keeper, key idempotency.Key) {
