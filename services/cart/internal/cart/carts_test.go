@@ -67,14 +67,14 @@ type world struct {
 	a, b *cart.Carts
 }
 
-func open(t *testing.T, ttl time.Duration) world {
+func open(t testing.TB, ttl time.Duration) world {
 	t.Helper()
 	w := world{state: carttest.Open(t), shelf: &shelf{products: map[uuid.UUID]cart.Product{}}}
 	w.a, w.b = w.replica(t, w.state.Store, ttl), w.replica(t, w.state.Store, ttl)
 	return w
 }
 
-func (w world) replica(t *testing.T, store cart.Store, ttl time.Duration) *cart.Carts {
+func (w world) replica(t testing.TB, store cart.Store, ttl time.Duration) *cart.Carts {
 	t.Helper()
 	o, err := cache.Options(carttest.RedisURL(t, 9))
 	if err != nil {

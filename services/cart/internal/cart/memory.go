@@ -7,17 +7,18 @@ import (
 	"time"
 )
 
-// How much a document remembers beside its lines. One checkout of a user runs
-// at a time, so the newest takings are all that can still be given back; the
-// rest is kept for calls that come late or twice.
+// How much a document remembers beside its lines: little, as every write
+// carries it. One checkout of a user runs at a time, so the newest takings are
+// all that can still be given back; the rest is kept for calls that come late
+// or twice. A take that is later still finds a newer version and takes nothing.
 const (
-	keepWrites     = 16
+	keepWrites     = 8
 	keepCalls      = 128
 	keepCallsFor   = 24 * time.Hour
-	keepTaken      = 32
+	keepTaken      = 8
 	keepTakenLines = 2 * MaxLines
-	keepContents   = 4
-	keepUndone     = 64
+	keepContents   = 3
+	keepUndone     = 16
 	keepMerged     = 32
 )
 
