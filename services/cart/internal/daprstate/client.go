@@ -21,6 +21,7 @@ func Dial(address, apiToken string) (client.Client, func(), error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("sidecar client: %w", err)
 	}
+	client.SetLogger(nil) // it prints lines that are no log records
 	return client.NewClientWithConnection(conn), func() { _ = conn.Close() }, nil
 }
 
