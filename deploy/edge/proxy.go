@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -43,6 +44,7 @@ func newEdge(cfg config, log *slog.Logger) *edge {
 		ModifyResponse: e.modifyResponse,
 		ErrorHandler:   e.failed,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		BufferPool:     &bufferPool{},
 		Transport: &http.Transport{
 			DialContext: (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
 			// One host is behind us: the usual two idle connections a host would mean
@@ -55,6 +57,21 @@ func newEdge(cfg config, log *slog.Logger) *edge {
 	}
 	return e
 }
+
+// bufferPool reuses the buffers that answers are copied through; else each answer,
+// most of them below 1 KiB, would cost a fresh 32 KiB.
+type bufferPool struct{ free sync.Pool }
+
+// Get implements httputil.BufferPool.
+func (p *bufferPool) Get() []byte {
+	if b, ok := p.free.Get().(*[]byte); ok {
+		return *b
+	}
+	return make([]byte, 32<<10)
+}
+
+// Put implements httputil.BufferPool.
+func (p *bufferPool) Put(b []byte) { p.free.Put(&b) }
 
 // ServeHTTP refuses, or bounds the call in size and time and passes it on.
 func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -239,3 +239,15 @@ func (s *sandbox) post(path, form, key string) (*http.Response, string) {
 	}
 	return res, string(body)
 }
+
+func listenAnywhere(t *testing.T) (net.Listener, error) {
+	t.Helper()
+	return net.Listen("tcp", "127.0.0.1:0")
+}
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func contextFor(t *testing.T, d time.Duration) (context.Context, context.CancelFunc) {
+	t.Helper()
+	return context.WithTimeout(t.Context(), d)
+}

@@ -35,7 +35,8 @@ type Ledger struct {
 	customers   map[string]*Customer
 	charges     map[string]string // charge id to intent id
 	answers     map[string]answerRef
-	undelivered []Event // committed and not yet taken by the sender
+	unsettled   map[string]bool // refunds whose outcome is still to come
+	undelivered []Event         // committed and not yet taken by the sender
 	news        chan struct{}
 }
 
@@ -78,32 +79,49 @@ type answerRef struct {
 	at     time.Time
 }
 
-// Open reads the journal in dir, both made if absent.
+// Open reads the journal in dir, both made if absent, and makes the journal short
+// again where most of it is history.
 func Open(dir string, now func() time.Time, random Random) (*Ledger, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("ledger directory: %w", err)
 	}
+	path := filepath.Join(dir, "journal.jsonl")
+	l, lines, err := load(path, now, random)
+	if err != nil || lines < compactFrom || lines < 3*l.live() {
+		return l, err
+	}
+	if err := errors.Join(l.compact(path), l.Close()); err != nil {
+		return nil, err
+	}
+	l, _, err = load(path, now, random)
+	return l, err
+}
+
+// load replays the journal at path and says how many lines it has.
+func load(path string, now func() time.Time, random Random) (*Ledger, int, error) {
 	l := &Ledger{
 		now: now, random: random, news: make(chan struct{}, 1),
 		intents: map[string]*Intent{}, refunds: map[string]*Refund{}, methods: map[string]*Method{}, customers: map[string]*Customer{},
-		charges: map[string]string{}, answers: map[string]answerRef{},
+		charges: map[string]string{}, answers: map[string]answerRef{}, unsettled: map[string]bool{},
 	}
 	waiting := newWaiting()
-	j, err := openJournal(filepath.Join(dir, "journal.jsonl"), func(offset int64, line []byte) error {
+	lines := 0
+	j, err := openJournal(path, func(offset int64, line []byte) error {
 		var rec record
 		if err := json.Unmarshal(line, &rec); err != nil {
 			return err
 		}
+		lines++
 		l.apply(offset, &rec)
 		waiting.note(&rec)
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	l.journal = j
 	l.undelivered = waiting.events()
-	return l, nil
+	return l, lines, nil
 }
 
 // Close writes what is queued. No call may follow.
@@ -165,8 +183,11 @@ func (l *Ledger) View(fn func(*Tx) error) error {
 // apply makes a record's content the present state.
 func (l *Ledger) apply(offset int64, rec *record) {
 	for _, i := range rec.Intents {
-		if _, known := l.intents[i.ID]; !known {
+		was, known := l.intents[i.ID]
+		if !known {
 			l.intentOrder = append(l.intentOrder, i.ID)
+		} else if was.Charge != nil {
+			delete(l.charges, was.Charge.ID) // an intent has one charge, its latest
 		}
 		l.intents[i.ID] = i
 		if i.Charge != nil {
@@ -178,6 +199,11 @@ func (l *Ledger) apply(offset int64, rec *record) {
 			l.refundOrder = append(l.refundOrder, r.ID)
 		}
 		l.refunds[r.ID] = r
+		if r.Settles != "" {
+			l.unsettled[r.ID] = true
+		} else {
+			delete(l.unsettled, r.ID)
+		}
 	}
 	for _, m := range rec.Methods {
 		if _, known := l.methods[m.ID]; !known {

@@ -137,8 +137,8 @@ func (tx *Tx) Methods(yield func(Method) bool) {
 // Unsettled returns the refunds whose outcome is due.
 func (tx *Tx) Unsettled(at time.Time) []Refund {
 	var due []Refund
-	for _, r := range tx.ledger.refunds {
-		if r.Settles != "" && !time.UnixMilli(r.SettleAt).After(at) {
+	for id := range tx.ledger.unsettled {
+		if r := tx.ledger.refunds[id]; !time.UnixMilli(r.SettleAt).After(at) {
 			due = append(due, *r)
 		}
 	}
