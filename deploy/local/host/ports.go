@@ -2,7 +2,9 @@ package host
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -77,7 +79,7 @@ func claim(base int) (*Block, error) {
 		return nil, err
 	}
 	_ = os.Chmod(dir, 0o1777) // several users share the ports of a machine; the umask may have taken a bit
-	file, err := os.OpenFile(filepath.Join(dir, strconv.Itoa(base)), os.O_CREATE|os.O_RDWR, 0o666)
+	file, err := openLock(filepath.Join(dir, strconv.Itoa(base)))
 	if err != nil {
 		return nil, fmt.Errorf("port lock: %w", err)
 	}
@@ -85,6 +87,16 @@ func claim(base int) (*Block, error) {
 		return nil, file.Close()
 	}
 	return &Block{Base: base, lock: file}, nil
+}
+
+// openLock opens without O_CREATE first: the kernel refuses that on another user's file in a shared folder, while reading,
+// which is enough to lock it, is open to all.
+func openLock(path string) (*os.File, error) {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return os.OpenFile(path, os.O_CREATE|os.O_RDONLY, 0o644)
+	}
+	return file, err
 }
 
 // Free says whether a server could listen on the port of loopback now.
