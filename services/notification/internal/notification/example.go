@@ -35,7 +35,7 @@ func Example(kind Kind, currency string) Letter {
 func exampleOrder(kind Kind, currency string) *events.OrderData {
 	pay := func(minor int64) events.Money { return events.Money{Amount: minor, Currency: currency} }
 	order := &events.OrderData{
-		OrderID: exampleID(4), Number: "CV-7K2M-9QXT-4", UserID: exampleID(2), Status: "created",
+		OrderID: exampleID(4), Number: "7KQX-M2VT-9R6", UserID: exampleID(2), Status: "created",
 		Items: []events.LineItem{
 			{ProductID: exampleID(5), SKU: "85123A", Name: "White hanging heart T-light holder", Quantity: 6, UnitPrice: pay(255)},
 			{ProductID: exampleID(6), SKU: "84406B", Name: "Cream cupid hearts coat hanger", Quantity: 2, UnitPrice: pay(275)},
@@ -56,7 +56,7 @@ func exampleOrder(kind Kind, currency string) *events.OrderData {
 
 func examplePayment(kind Kind, currency string) *events.PaymentData {
 	p := &events.PaymentData{
-		TransactionID: exampleID(8), OrderID: exampleID(4), Number: "CV-7K2M-9QXT-4", UserID: exampleID(2),
+		TransactionID: exampleID(8), OrderID: exampleID(4), Number: "7KQX-M2VT-9R6", UserID: exampleID(2),
 		Attempt: 1, Amount: events.Money{Amount: 3888, Currency: currency},
 	}
 	switch kind {
