@@ -444,7 +444,9 @@ type Product struct {
 // ProductChange defines model for ProductChange.
 type ProductChange struct {
 	// Attributes Names to a string, a number, true or false, or a list of these. At most 100 names.
-	Attributes  *Attributes         `json:"attributes,omitempty"`
+	Attributes *Attributes `json:"attributes,omitempty"`
+
+	// Brand An empty one takes it away.
 	Brand       *string             `json:"brand,omitempty"`
 	CategoryId  *openapi_types.UUID `json:"category_id,omitempty"`
 	Description *string             `json:"description,omitempty"`

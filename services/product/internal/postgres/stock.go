@@ -19,12 +19,16 @@ import (
 // the hold, then inventory rows by product id, then the outbox's counter rows
 // (product keys by id, then the order's), so that no two orders deadlock.
 type Stock struct {
-	db  *pg.DB
-	box *outbox.Box
+	db        *pg.DB
+	box       *outbox.Box
+	committed func(ids []uuid.UUID)
 }
 
-// NewStock makes the store.
-func NewStock(db *pg.DB, box *outbox.Box) *Stock { return &Stock{db: db, box: box} }
+// NewStock makes the store. committed, when not nil, hears after the commit of
+// products that came into stock or went out of it; it must not block.
+func NewStock(db *pg.DB, box *outbox.Box, committed func(ids []uuid.UUID)) *Stock {
+	return &Stock{db: db, box: box, committed: committed}
+}
 
 var _ stock.Store = (*Stock)(nil)
 
@@ -109,8 +113,23 @@ func (s *Stock) Decide(ctx context.Context, step stock.Step, fn func(stock.Hold,
 		if err := send(ctx, s.db, batch); err != nil {
 			return fmt.Errorf("save hold: %w", err)
 		}
-		return s.box.Append(ctx, evs...)
+		return s.tell(ctx, shelf, d.Moves, evs)
 	})
+}
+
+// tell appends the events and, once committed, points at the copies that are
+// behind because a product flipped.
+func (s *Stock) tell(ctx context.Context, shelf stock.Shelf, moves []stock.Movement, evs []events.Event) error {
+	if s.committed != nil {
+		var ids []uuid.UUID
+		for _, f := range stock.Flips(shelf, moves) {
+			ids = append(ids, f.Item.ProductID)
+		}
+		if len(ids) > 0 {
+			pg.AfterCommit(ctx, func() { s.committed(ids) })
+		}
+	}
+	return s.box.Append(ctx, evs...)
 }
 
 // productsOf names the inventory rows that the decision may touch.
@@ -225,7 +244,7 @@ func (s *Stock) Move(ctx context.Context, ids []uuid.UUID, actor, reason string,
 		if err := send(ctx, s.db, batch); err != nil {
 			return fmt.Errorf("move inventory: %w", err)
 		}
-		return s.box.Append(ctx, evs...)
+		return s.tell(ctx, shelf, moves, evs)
 	})
 }
 

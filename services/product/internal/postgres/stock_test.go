@@ -60,7 +60,7 @@ func newBench(t testing.TB, ttl time.Duration) bench {
 	db := pgtest.Open(t, postgres.Migrations())
 	box := outbox.New(db, newID, time.Now)
 	o := &ordersFake{states: map[uuid.UUID]stock.OrderState{}}
-	return bench{db: db, orders: o, svc: stock.New(postgres.NewStock(db, box), o, ttl, slog.New(slog.DiscardHandler))}
+	return bench{db: db, orders: o, svc: stock.New(postgres.NewStock(db, box, nil), o, ttl, slog.New(slog.DiscardHandler))}
 }
 
 // shelve inserts products with so many units each.

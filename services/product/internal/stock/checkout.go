@@ -85,7 +85,7 @@ func (s *Service) Place(ctx context.Context, orderID, userID uuid.UUID, lines []
 			return Decision{}, nil, errRefused
 		}
 		p = Placement{Result: ResultHeld, ExpiresAt: h.ExpiresAt, Lines: d.Lines}
-		return d, flipEvents(shelf, d.Moves), nil
+		return d, FlipEvents(shelf, d.Moves), nil
 	})
 	if err != nil && !errors.Is(err, errRefused) {
 		return Placement{}, err

@@ -67,8 +67,8 @@ func New(store Store, orders Orders, holdTTL time.Duration, log *slog.Logger) *S
 	return &Service{store: store, orders: orders, holdTTL: holdTTL, log: log}
 }
 
-// flipEvents tells of products that came into stock or went out of it.
-func flipEvents(shelf Shelf, moves []Movement) []events.Event {
+// FlipEvents tells of products that came into stock or went out of it.
+func FlipEvents(shelf Shelf, moves []Movement) []events.Event {
 	var evs []events.Event
 	for _, f := range Flips(shelf, moves) {
 		data := events.ProductData{ProductID: f.Item.ProductID, SKU: f.Item.SKU, Version: f.Item.Version, Changed: []string{"in_stock"}}
@@ -84,7 +84,7 @@ func flipEvents(shelf Shelf, moves []Movement) []events.Event {
 // noticeEvents is the flips first, in product id order, then the word to Order:
 // one fixed order, since each key's counter row is locked.
 func noticeEvents(h Hold, d Decision, shelf Shelf) []events.Event {
-	evs := flipEvents(shelf, d.Moves)
+	evs := FlipEvents(shelf, d.Moves)
 	data := events.InventoryData{OrderID: h.OrderID}
 	switch d.Notice {
 	case ToldReserved:
@@ -139,7 +139,7 @@ func (s *Service) Adjust(ctx context.Context, id uuid.UUID, delta int64, reason,
 		}
 		m := Movement{ProductID: id, Kind: KindAdjust, OnHand: delta}
 		after = item.after(m)
-		return []Movement{m}, flipEvents(shelf, []Movement{m}), nil
+		return []Movement{m}, FlipEvents(shelf, []Movement{m}), nil
 	})
 	return after, err
 }

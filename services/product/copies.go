@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/caravan-shop/caravan/services/product/internal/postgres"
+)
+
+// copies is the inner signalling of what is behind: products to fence in the
+// cache at once, and a wake-up for the workers of the queue. Losing a signal
+// costs a poll's time, never a change.
+type copies struct {
+	log    *slog.Logger
+	fences chan []uuid.UUID
+	search chan struct{}
+	cache  chan struct{}
+}
+
+func newCopies(log *slog.Logger) *copies {
+	return &copies{log: log, fences: make(chan []uuid.UUID, 256), search: make(chan struct{}, 1), cache: make(chan struct{}, 1)}
+}
+
+// behind hears of committed changes. It does not block.
+func (c *copies) behind(ids []uuid.UUID) {
+	select {
+	case c.fences <- ids:
+	default: // the queue brings it
+	}
+}
+
+// queued hears that the queue has grown. It does not block.
+func (c *copies) queued() {
+	for _, wake := range []chan struct{}{c.search, c.cache} {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// run fences until ctx ends.
+func (c *copies) run(ctx context.Context, fence func(context.Context, []uuid.UUID) error) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case ids := <-c.fences:
+			if err := fence(ctx, ids); err != nil {
+				c.log.Debug("product cache not fenced at once", "error", err)
+			}
+		}
+	}
+}
+
+const (
+	queueBatch = 500
+	queuePoll  = 250 * time.Millisecond
+	// queuePause is how long a worker rests after a failure: the index or Redis
+	// is away, and the queue keeps what waits.
+	queuePause = time.Second
+	// settle gathers events that come together into one bulk write.
+	settle = 20 * time.Millisecond
+)
+
+// follow drains one part of the queue until ctx ends.
+func (a *application) follow(ctx context.Context, projection string, wake <-chan struct{}, apply func(context.Context, []uuid.UUID) error) error {
+	failing := false
+	for ctx.Err() == nil {
+		n, err := a.queue.Drain(ctx, projection, queueBatch, apply)
+		switch {
+		case err != nil && ctx.Err() == nil:
+			if !failing {
+				a.log.Warn("copies of products fall behind", "projection", projection, "error", err)
+			}
+			failing = true
+			pause(ctx, nil, queuePause)
+		case n == queueBatch: // there is more
+		default:
+			if failing {
+				a.log.Info("copies of products follow again", "projection", projection)
+			}
+			failing = false
+			if pause(ctx, wake, queuePoll) {
+				pause(ctx, nil, settle)
+			}
+		}
+	}
+	return nil
+}
+
+// pause waits for d or until it is woken, which it tells.
+func pause(ctx context.Context, wake <-chan struct{}, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	case <-wake:
+		return true
+	}
+	return false
+}
+
+func (a *application) followCache(ctx context.Context) error {
+	return a.follow(ctx, postgres.ProjectionCache, a.copies.cache, a.fence)
+}
+
+// followSearch makes the index if there is none, then keeps it in line.
+func (a *application) followSearch(ctx context.Context) error {
+	for ctx.Err() == nil {
+		err := a.projector.Ensure(ctx)
+		if err == nil {
+			break
+		}
+		a.log.Warn("no search index yet", "error", err)
+		pause(ctx, nil, queuePause)
+	}
+	return a.follow(ctx, postgres.ProjectionSearch, a.copies.search, a.projector.Apply)
+}

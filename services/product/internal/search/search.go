@@ -1,0 +1,186 @@
+package search
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/caravan-shop/caravan/services/internal/money"
+	"github.com/caravan-shop/caravan/services/product/internal/product"
+)
+
+// position is what a cursor holds: how much the first page forgave, and the
+// sort values of the last hit. Offset is how many came before: by it the database
+// goes on when the index goes away, and the index when it is back.
+type position struct {
+	Tier   tier              `json:"t"`
+	Sort   string            `json:"s"`
+	After  []json.RawMessage `json:"a"`
+	Offset int               `json:"o"`
+}
+
+// maxOffset is the index's max_result_window less a page.
+const maxOffset = 9_800
+
+func (p position) cursor() string {
+	raw, err := json.Marshal(p)
+	if err != nil {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+func readCursor(cursor, sort string) (position, error) {
+	p := position{Sort: sort}
+	if cursor == "" {
+		return p, nil
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || json.Unmarshal(raw, &p) != nil || p.Sort != sort || p.Tier < 0 || p.Tier >= tiers || p.Offset < 0 {
+		return p, product.ErrCursor
+	}
+	byOffset := len(p.After) == 0 && p.Offset <= maxOffset
+	if !byOffset && len(p.After) != len(sortOf(sort)) {
+		return p, product.ErrCursor
+	}
+	return p, nil
+}
+
+// answer is what Elasticsearch says to a search.
+type answer struct {
+	Hits struct {
+		Total struct {
+			Value int64 `json:"value"`
+		} `json:"total"`
+		Hits []struct {
+			Source document          `json:"_source"`
+			Sort   []json.RawMessage `json:"sort"`
+		} `json:"hits"`
+	} `json:"hits"`
+	Aggregations map[string]json.RawMessage `json:"aggregations"`
+	Suggest      map[string][]struct {
+		Text    string `json:"text"`
+		Options []struct {
+			Text string `json:"text"`
+		} `json:"options"`
+	} `json:"suggest"`
+}
+
+// Search implements product.Searcher.
+func (ix *Index) Search(ctx context.Context, q product.Query) (product.Results, error) {
+	pos, err := readCursor(q.Cursor, q.Sort)
+	if err != nil {
+		return product.Results{}, err
+	}
+	for {
+		var a answer
+		err := ix.ask(ctx, searchBody(q, pos), &a)
+		if statusOf(err) == http.StatusBadRequest && q.Cursor != "" {
+			return product.Results{}, product.ErrCursor
+		}
+		if err != nil {
+			return product.Results{}, fmt.Errorf("search: %w", err)
+		}
+		// Filters may leave nothing of a good match: only a text that matches
+		// nothing at all is forgiven more.
+		if pos.Tier+1 < tiers && q.Cursor == "" && strings.TrimSpace(q.Text) != "" && matched(a) == 0 {
+			pos.Tier++
+			continue
+		}
+		return results(q, pos, a)
+	}
+}
+
+// matched counts what the text alone matches.
+func matched(a answer) int64 {
+	var all struct {
+		Count int64 `json:"doc_count"`
+	}
+	if json.Unmarshal(a.Aggregations["matched"], &all) != nil {
+		return a.Hits.Total.Value
+	}
+	return all.Count
+}
+
+var sourceFields = []string{"id", "sku", "name", "category_id", "category_path", "brand", "price", "currency", "image", "rating", "rating_count", "in_stock"}
+
+func searchBody(q product.Query, pos position) object {
+	fs := filters(q)
+	query := object{"bool": object{
+		"must":   []any{lifted(textQuery(q.Text, pos.Tier))},
+		"filter": []any{object{"term": object{"status": product.Active}}},
+	}}
+	body := object{
+		"query": query, "size": q.Limit + 1, "sort": sortOf(q.Sort), "track_total_hits": true, "_source": sourceFields,
+		"post_filter": object{"bool": object{"filter": except(fs, "")}},
+	}
+	if len(pos.After) > 0 {
+		body["search_after"] = pos.After
+	} else {
+		body["from"] = pos.Offset
+	}
+	body["aggs"] = aggregations(q, fs)
+	if pos.Tier > strict {
+		body["suggest"] = object{"words": object{"text": strings.Join(words(q.Text), " "), "term": object{
+			"field": "everything.words", "suggest_mode": "missing", "size": 1, "prefix_length": 0, "min_word_length": 4, "sort": "score"}}}
+	}
+	return body
+}
+
+func results(q product.Query, pos position, a answer) (product.Results, error) {
+	res := product.Results{Total: a.Hits.Total.Value, DidYouMean: didYouMean(q.Text, a)}
+	hits := a.Hits.Hits
+	if len(hits) > q.Limit {
+		hits = hits[:q.Limit]
+		pos.After = hits[len(hits)-1].Sort
+		pos.Offset += len(hits)
+		res.NextCursor = pos.cursor()
+	}
+	for _, h := range hits {
+		hit, err := hitOf(h.Source)
+		if err != nil {
+			return product.Results{}, err
+		}
+		res.Hits = append(res.Hits, hit)
+	}
+	var err error
+	res.Facets, err = facets(q, a.Aggregations)
+	return res, err
+}
+
+func hitOf(d document) (product.Hit, error) {
+	id, err := uuid.Parse(d.ID)
+	if err != nil {
+		return product.Hit{}, fmt.Errorf("document id: %w", err)
+	}
+	category, err := uuid.Parse(d.CategoryID)
+	if err != nil {
+		return product.Hit{}, fmt.Errorf("document category: %w", err)
+	}
+	return product.Hit{ID: id, SKU: d.SKU, Name: d.Name, CategoryID: category, CategoryPath: d.CategoryPath, Brand: d.Brand,
+		Price: money.New(d.Price, d.Currency), Image: d.Image, Rating: d.Rating, RatingCount: d.RatingCount, InStock: d.InStock}, nil
+}
+
+// didYouMean puts the nearest known word for each unknown one; "" when there is
+// nothing to correct.
+func didYouMean(text string, a answer) string {
+	options := a.Suggest["words"]
+	out := make([]string, 0, len(options))
+	corrected := false
+	for _, w := range options {
+		if len(w.Options) > 0 {
+			out, corrected = append(out, w.Options[0].Text), true
+		} else {
+			out = append(out, w.Text)
+		}
+	}
+	if !corrected {
+		return ""
+	}
+	return strings.Join(out, " ")
+}
