@@ -39,7 +39,7 @@ func (t Tool) Check(ctx context.Context) error {
 	defer cancel()
 	out, err := exec.CommandContext(ctx, t.Command[0], t.Command[1:]...).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%s is missing (%s: %v); install it: %s", t.Name, strings.Join(t.Command, " "), err, t.Install)
+		return fmt.Errorf("%s is missing (%s: %w); install it: %s", t.Name, strings.Join(t.Command, " "), err, t.Install)
 	}
 	if t.AtLeast == 0 {
 		return nil

@@ -25,14 +25,14 @@ func New(out io.Writer) *Printer { return &Printer{out: out, began: time.Now()} 
 func (p *Printer) Say(format string, args ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fmt.Fprintf(p.out, "%7s  %s\n", clock(time.Since(p.began)), fmt.Sprintf(format, args...))
+	_, _ = fmt.Fprintf(p.out, "%7s  %s\n", clock(time.Since(p.began)), fmt.Sprintf(format, args...))
 }
 
 // Plain prints text as it is.
 func (p *Printer) Plain(text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fmt.Fprint(p.out, text)
+	_, _ = fmt.Fprint(p.out, text)
 }
 
 // Elapsed is the time since the printer was made.

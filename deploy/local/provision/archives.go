@@ -69,7 +69,7 @@ func fromZip(path, ending string, use func(io.Reader) error) error {
 	if err != nil {
 		return err
 	}
-	defer archive.Close()
+	defer func() { _ = archive.Close() }()
 	for _, entry := range archive.File {
 		if !strings.HasSuffix(entry.Name, ending) {
 			continue
@@ -78,7 +78,7 @@ func fromZip(path, ending string, use func(io.Reader) error) error {
 		if err != nil {
 			return err
 		}
-		defer content.Close()
+		defer func() { _ = content.Close() }()
 		return use(content)
 	}
 	return fmt.Errorf("%s holds no *%s", filepath.Base(path), ending)
@@ -130,8 +130,7 @@ func writeFile(path string, content io.Reader, mode os.FileMode) error {
 		return err
 	}
 	if _, err := io.Copy(file, content); err != nil {
-		file.Close()
-		return err
+		return errors.Join(err, file.Close())
 	}
 	return file.Close()
 }

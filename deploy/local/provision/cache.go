@@ -64,10 +64,10 @@ func (c *Cache) lock(item string) (unlock func(), err error) {
 		return nil, fmt.Errorf("cache lock: %w", err)
 	}
 	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
-		file.Close()
+		_ = file.Close()
 		return nil, fmt.Errorf("cache lock: %w", err)
 	}
-	return func() { file.Close() }, nil
+	return func() { _ = file.Close() }, nil
 }
 
 // once makes the folder <item>-<key> by fill, unless it is there. The folder appears whole or not at all. The key is
@@ -86,7 +86,7 @@ func (c *Cache) once(item, key, what string, fill func(dir string) error) (strin
 		return final, nil
 	}
 	draft := final + ".part"
-	os.RemoveAll(draft)
+	_ = os.RemoveAll(draft)
 	if err := os.MkdirAll(draft, 0o755); err != nil {
 		return "", err
 	}

@@ -98,7 +98,7 @@ func compile(ctx context.Context, dir, lib string, sources []string) error {
 	if err != nil {
 		return err
 	}
-	defer jar.Close()
+	defer func() { _ = jar.Close() }()
 	archive := zip.NewWriter(jar)
 	if err := archive.AddFS(os.DirFS(classes)); err != nil {
 		return err
@@ -121,7 +121,7 @@ func (c *Cache) Training(item string, server JavaServer, fill func(option string
 		return nil
 	}
 	draft := server.Archive + ".part"
-	os.Remove(draft)
+	_ = os.Remove(draft)
 	err = c.out.Step("record the classes of "+item+" for faster starts", func() error { return fill("-XX:ArchiveClassesAtExit=" + draft) })
 	if err != nil {
 		return err

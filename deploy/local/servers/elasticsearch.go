@@ -67,7 +67,7 @@ func Answers(url string, wanted ...int) func(context.Context) error {
 		if err != nil {
 			return err
 		}
-		response.Body.Close()
+		_ = response.Body.Close()
 		for _, status := range wanted {
 			if response.StatusCode == status {
 				return nil

@@ -45,6 +45,6 @@ func (m Mongo) ready(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer client.Disconnect(ctx)
+	defer func() { _ = client.Disconnect(ctx) }()
 	return client.Ping(ctx, nil)
 }

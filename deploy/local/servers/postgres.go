@@ -103,7 +103,7 @@ func (p Postgres) awaitVacant(ctx context.Context) error {
 		}
 		if time.Now().After(patience) {
 			for _, pid := range left {
-				syscall.Kill(pid, syscall.SIGKILL)
+				_ = syscall.Kill(pid, syscall.SIGKILL)
 			}
 		}
 		select {
@@ -119,7 +119,7 @@ func (p Postgres) initialize(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(passwordFile)
+	defer func() { _ = os.Remove(passwordFile) }()
 	args := []string{"-D", p.Data, "-U", "postgres", "--pwfile=" + passwordFile, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8", "--data-checksums"}
 	if !p.Durable {
 		args = append(args, "--no-sync")

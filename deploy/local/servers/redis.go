@@ -56,6 +56,6 @@ func (r Redis) ready(ctx context.Context) error {
 	}
 	options.MaxRetries = -1
 	client := redis.NewClient(options)
-	defer client.Close()
+	defer func() { _ = client.Close() }()
 	return client.Ping(ctx).Err()
 }

@@ -35,7 +35,8 @@ func PrintStatus(dir string, out io.Writer) error {
 	}
 	memory := host.PSS(pids)
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "PROCESS\tHEALTH\tPID\tUP\tRESTARTS\tMEMORY (PSS)")
+	row := func(format string, args ...any) { _, _ = fmt.Fprintf(table, format+"\n", args...) }
+	row("PROCESS\tHEALTH\tPID\tUP\tRESTARTS\tMEMORY (PSS)")
 	ill, total := 0, int64(0)
 	for _, unit := range now.Units {
 		if unit.State != supervise.Running && unit.State != supervise.Done {
@@ -45,13 +46,15 @@ func PrintStatus(dir string, out io.Writer) error {
 			continue
 		}
 		total += memory[unit.PID]
-		fmt.Fprintf(table, "%s\t%s\t%d\t%s\t%d\t%s\n", unit.Name, unit.State, unit.PID,
+		row("%s\t%s\t%d\t%s\t%d\t%s", unit.Name, unit.State, unit.PID,
 			time.Since(unit.Since).Round(time.Second), unit.Restarts, megabytes(memory[unit.PID]))
 	}
 	own := host.PSS([]int{now.PID})[now.PID] - total // the supervisor is the parent of all
-	fmt.Fprintf(table, "caravan\trunning\t%d\t%s\t0\t%s\n", now.PID, time.Since(now.Began).Round(time.Second), megabytes(max(0, own)))
-	fmt.Fprintf(table, "in all\t\t\t\t\t%s\n", megabytes(total+max(0, own)))
-	table.Flush()
+	row("caravan\trunning\t%d\t%s\t0\t%s", now.PID, time.Since(now.Began).Round(time.Second), megabytes(max(0, own)))
+	row("in all\t\t\t\t\t%s", megabytes(total+max(0, own)))
+	if err := table.Flush(); err != nil {
+		return err
+	}
 	if ill > 0 {
 		return fmt.Errorf("%d of %d units are not ready", ill, len(now.Units))
 	}

@@ -21,7 +21,7 @@ func makeDatabases(ctx context.Context, server servers.Postgres, passwords map[s
 	if err != nil {
 		return fmt.Errorf("connect as superuser: %w", err)
 	}
-	defer conn.Close(ctx)
+	defer func() { _ = conn.Close(ctx) }()
 	for _, shared := range []string{"postgres", "template1"} {
 		if _, err := conn.Exec(ctx, "REVOKE CONNECT, TEMPORARY ON DATABASE "+quoted(shared)+" FROM PUBLIC"); err != nil {
 			return fmt.Errorf("close %s: %w", shared, err)
@@ -79,7 +79,7 @@ func grantTables(ctx context.Context, server servers.Postgres, service string) e
 	if err != nil {
 		return err
 	}
-	defer conn.Close(ctx)
+	defer func() { _ = conn.Close(ctx) }()
 	defaults := "ALTER DEFAULT PRIVILEGES FOR ROLE " + quoted(ownerRole(service)) + " GRANT "
 	app, ro := quoted(appRole(service)), quoted(readRole(service))
 	return execAll(ctx, conn, []string{

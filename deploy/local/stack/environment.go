@@ -133,7 +133,7 @@ func runTask(ctx context.Context, path string, args, environment []string, logFi
 	if err != nil {
 		return err
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = environment, filepath.Dir(logFile), log, log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}

@@ -48,7 +48,7 @@ func hold(dir string) (unlock func(), err error) {
 		return nil, err
 	}
 	if syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
-		defer file.Close()
+		defer func() { _ = file.Close() }()
 		return nil, &Running{Dir: dir, PID: readPID(dir)}
 	}
 	if err := file.Truncate(0); err != nil {
@@ -57,7 +57,7 @@ func hold(dir string) (unlock func(), err error) {
 	if _, err := file.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0); err != nil {
 		return nil, err
 	}
-	return func() { file.Truncate(0); file.Close() }, nil
+	return func() { _ = file.Truncate(0); _ = file.Close() }, nil
 }
 
 func readPID(dir string) int {
@@ -93,10 +93,10 @@ func tryLock(dir string) (func(), error) {
 		return nil, err
 	}
 	if syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != nil {
-		file.Close()
+		_ = file.Close()
 		return nil, &Running{Dir: dir, PID: readPID(dir)}
 	}
-	return func() { file.Close() }, nil
+	return func() { _ = file.Close() }, nil
 }
 
 // state is the content of the state file.
@@ -112,7 +112,7 @@ func (s *Stack) saveState() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.group != nil {
-		writeJSON(stateFile(s.Dir), state{PID: os.Getpid(), Began: s.began, Ready: s.ready, Units: s.group.Statuses()})
+		_ = writeJSON(stateFile(s.Dir), state{PID: os.Getpid(), Began: s.began, Ready: s.ready, Units: s.group.Statuses()})
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -37,7 +36,7 @@ func newPlan(layout Layout, options Options, got software, secrets Secrets) *pla
 		Password: secrets.Postgres["postgres"], Connections: 200, Durable: !options.Throwaway,
 	}
 	p.redis = servers.Redis{
-		Program: got.redis, Data: p.data("redis"), Config: p.Layout.run("redis.conf"),
+		Program: got.redis, Data: p.data("redis"), Config: p.run("redis.conf"),
 		Port: p.port(redisPort), Password: secrets.Redis, Durable: !options.Throwaway,
 	}
 	p.kafka = newKafka(layout, got)
@@ -194,9 +193,4 @@ func (p *plan) demoAccounts() string {
 		panic(fmt.Sprintf("encode demo accounts: %v", err)) // strings alone always encode
 	}
 	return string(encoded)
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -38,9 +39,9 @@ func checkTools(ctx context.Context) error {
 	}
 	tools := host.Tools()
 	failures := make([]error, len(tools))
-	var work errgroup.Group
+	var work sync.WaitGroup
 	for i, tool := range tools {
-		work.Go(func() error { failures[i] = tool.Check(ctx); return nil })
+		work.Go(func() { failures[i] = tool.Check(ctx) })
 	}
 	work.Wait()
 	return errors.Join(failures...)
@@ -113,7 +114,7 @@ func trial(ctx context.Context, layout Layout, make func(Layout) *supervise.Proc
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	layout.Dir = dir
 	if err := os.MkdirAll(layout.run(), 0o700); err != nil {
 		return err

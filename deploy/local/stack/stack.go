@@ -55,7 +55,7 @@ func Run(ctx context.Context, options Options, out *progress.Printer, serve func
 		return err
 	}
 	defer unlock()
-	os.Remove(StackFile(options.Dir)) // of a stack that was killed
+	_ = os.Remove(StackFile(options.Dir)) // of a stack that was killed
 	block, err := claim(ctx, options.FreePorts)
 	if err != nil {
 		return err
@@ -132,15 +132,15 @@ func (s *Stack) stop() {
 	s.mu.Lock()
 	s.ready = false
 	s.mu.Unlock()
-	os.Remove(StackFile(s.Dir))
+	_ = os.Remove(StackFile(s.Dir))
 	s.out.Say("stopping")
 	s.group.Down()
 	s.out.Say("stopped")
 }
 
 func (s *Stack) forget() {
-	os.Remove(StackFile(s.Dir))
-	os.Remove(stateFile(s.Dir))
+	_ = os.Remove(StackFile(s.Dir))
+	_ = os.Remove(stateFile(s.Dir))
 }
 
 // changed follows the units: progress on the way up, trouble afterwards.

@@ -62,10 +62,10 @@ func TestSecretsAreMadeOnceAndPrivate(t *testing.T) {
 func TestIdentityTokensNameTheirApp(t *testing.T) {
 	p := testPlan(t)
 	now := time.Now()
-	if err := writeIdentities(p.Layout.run("identity"), p.secrets.Identity, now); err != nil {
+	if err := writeIdentities(p.run("identity"), p.secrets.Identity, now); err != nil {
 		t.Fatal(err)
 	}
-	token, err := os.ReadFile(p.Layout.run("identity", "order.jwt"))
+	token, err := os.ReadFile(p.run("identity", "order.jwt"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func TestTakenPortNamesItsHolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	port := listener.Addr().(*net.TCPAddr).Port
 	if host.Free(t.Context(), port) {
 		t.Error("a taken port counts as free")

@@ -36,8 +36,7 @@ func RunTestServers(ctx context.Context, t TestServers, out *progress.Printer, u
 		return err
 	}
 	layout := Layout{Root: t.Root, Dir: dir, block: block}
-	defer Reset(dir)
-	defer os.RemoveAll(dir)
+	defer func() { _, _ = Reset(dir), os.RemoveAll(dir) }()
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}

@@ -44,7 +44,10 @@ func (s *Stack) awaitSubscriptions(ctx context.Context, app string, declared []s
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("the sidecar of %s listens to %v, declared are %v (%v)", app, live, declared, err)
+			if err != nil {
+				return fmt.Errorf("ask the sidecar of %s for its subscriptions: %w", app, err)
+			}
+			return fmt.Errorf("the sidecar of %s listens to %v, declared are %v", app, live, declared)
 		}
 		select {
 		case <-ctx.Done():
@@ -64,7 +67,7 @@ func (s *Stack) liveTopics(ctx context.Context, app string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	var m metadata
 	if err := json.NewDecoder(response.Body).Decode(&m); err != nil {
 		return nil, err

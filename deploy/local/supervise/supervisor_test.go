@@ -91,7 +91,7 @@ func TestDeadProcessIsStartedAgain(t *testing.T) {
 		t.Fatalf("Up: %v", err)
 	}
 	before := s.Statuses()[0].PID
-	syscall.Kill(before, syscall.SIGKILL)
+	_ = syscall.Kill(before, syscall.SIGKILL)
 	eventually(t, "another pid", func() bool {
 		now := s.Statuses()[0]
 		return now.State == Running && now.PID != before && now.Restarts == 1
@@ -153,10 +153,10 @@ func TestLogMovesAsideWhenFull(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer log.Close()
+	defer func() { _ = log.Close() }()
 	chunk := make([]byte, 1<<20)
 	for range maxLog/len(chunk) + 2 {
-		log.Write(chunk)
+		_, _ = log.Write(chunk)
 	}
 	for _, name := range []string{path, path + ".1"} {
 		if info, err := os.Stat(name); err != nil || info.Size() > maxLog {

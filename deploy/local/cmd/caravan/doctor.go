@@ -23,13 +23,14 @@ func newDoctor(p *place) *cobra.Command {
 
 func examine(ctx context.Context, p *place, out io.Writer) error {
 	ills := 0
+	say := func(format string, args ...any) { _, _ = fmt.Fprintf(out, format, args...) }
 	report := func(what string, err error) {
 		if err != nil {
 			ills++
-			fmt.Fprintf(out, "  WRONG  %s: %v\n", what, err)
+			say("  WRONG  %s: %v\n", what, err)
 			return
 		}
-		fmt.Fprintf(out, "  fine   %s\n", what)
+		say("  fine   %s\n", what)
 	}
 	report("operating system", host.Supported())
 	for _, tool := range host.Tools() {
@@ -38,7 +39,7 @@ func examine(ctx context.Context, p *place, out io.Writer) error {
 	_, err := provision.Open(p.cache, p.root, progress.New(io.Discard))
 	report("cache folder", err)
 	if pid := stack.RunningIn(p.dir); pid != 0 {
-		fmt.Fprintf(out, "  fine   a stack runs here (pid %d)\n", pid)
+		say("  fine   a stack runs here (pid %d)\n", pid)
 	} else {
 		report("the first stack's ports", stack.CheckPorts(ctx))
 	}

@@ -35,7 +35,7 @@ func (f *runFlags) environment() (map[string]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }()
 		scan := bufio.NewScanner(file)
 		for scan.Scan() {
 			if line := strings.TrimSpace(scan.Text()); line != "" && !strings.HasPrefix(line, "#") {
