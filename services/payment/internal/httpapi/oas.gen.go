@@ -142,7 +142,7 @@ type Refund struct {
 	// RequestedBy The staff member; absent where the shop itself owed it.
 	RequestedBy *openapi_types.UUID `json:"requested_by,omitempty"`
 
-	// Status `requested`, `pending` (at the bank), `succeeded` or `failed` (refused: waits for staff).
+	// Status `requested`, `pending` (at the bank), `succeeded`, `doubted` (the bank may have sent it back) or `failed` (refused or sent back: waits for staff).
 	Status        RefundStatus       `json:"status"`
 	TransactionId openapi_types.UUID `json:"transaction_id"`
 	UpdatedAt     time.Time          `json:"updated_at"`
@@ -161,7 +161,7 @@ type RefundRequest struct {
 	Reason  string             `json:"reason"`
 }
 
-// RefundStatus `requested`, `pending` (at the bank), `succeeded` or `failed` (refused: waits for staff).
+// RefundStatus `requested`, `pending` (at the bank), `succeeded`, `doubted` (the bank may have sent it back) or `failed` (refused or sent back: waits for staff).
 type RefundStatus = string
 
 // SavePaymentMethod defines model for SavePaymentMethod.

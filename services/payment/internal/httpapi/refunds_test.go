@@ -73,6 +73,20 @@ func TestRefundsThatTakeTime(t *testing.T) {
 	s.await(order, buyer, "refunded") // by a webhook: it is polled once a minute only
 }
 
+// The refund succeeds, and the bank sends it back later.
+func TestRefundThatBounces(t *testing.T) {
+	s := open(t)
+	buyer := customer()
+	order := s.order(buyer, card("pm_card_refundFail"))
+	s.await(order, buyer, "captured")
+	s.cancel(order, buyer)
+	s.until("the refund waits for staff", func() bool {
+		r := s.want(200, "", "GET", "/v1/refunds?status=failed", staff(), nil)
+		return len(r.body["items"].([]any)) == 1
+	})
+	s.agree()
+}
+
 func TestFiftyRefundsAtOnce(t *testing.T) {
 	s := open(t)
 	buyer, clerk := customer(), staff()

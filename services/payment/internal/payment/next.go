@@ -56,9 +56,10 @@ func Next(o Order, seen Seen) Step {
 		switch {
 		case r.Status == RefundRequested:
 			return Step{Kind: StepCreateRefund, Attempt: *a, Refund: r}
-		case r.Status == RefundPending && !seen[r.ID]:
+		case r.Status != RefundPending && r.Status != RefundDoubted:
+		case !seen[r.ID]:
 			return Step{Kind: StepReadRefund, Attempt: *a, Refund: r}
-		case r.Status == RefundPending:
+		default:
 			again = sooner(again, pollRefund)
 		}
 	}

@@ -11,6 +11,10 @@ import (
 // is not in the database yet: the provider has to send it again.
 var ErrNotYetKnown = errors.New("payment: notification of an attempt that is not known yet")
 
+// refundFailed is the provider's type for a refund that the bank sent back,
+// maybe days after it was done.
+const refundFailed = "refund.failed"
+
 // Listening takes the provider's notifications in.
 type Listening struct {
 	tx      Transactor
@@ -40,6 +44,11 @@ func (l *Listening) Hear(ctx context.Context, n Notice) error {
 		first, err := l.notices.Take(ctx, n)
 		if err != nil || !first {
 			return err
+		}
+		if n.Type == refundFailed {
+			if _, err := l.orders.Apply(ctx, order, RefundBounced{ProviderID: n.ObjectID}); err != nil {
+				return err
+			}
 		}
 		return l.orders.Nudge(ctx, order)
 	})

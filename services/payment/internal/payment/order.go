@@ -128,6 +128,9 @@ const (
 	RefundPending   RefundStatus = "pending"
 	RefundSucceeded RefundStatus = "succeeded"
 	RefundFailed    RefundStatus = "failed"
+	// RefundDoubted succeeded, and the provider has said since that the bank may
+	// have bounced it: it is read anew.
+	RefundDoubted RefundStatus = "doubted"
 )
 
 // Refund is money on its way back.

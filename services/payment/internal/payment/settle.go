@@ -140,14 +140,30 @@ type RefundRead struct {
 
 func (in RefundRead) apply(o *Order, _ Clock) ([]events.Event, error) {
 	r := o.refund(in.RefundID)
-	if r == nil || r.Status == RefundFailed || (r.Status == RefundSucceeded && in.Refund.Status != RefundFailed) {
+	if r == nil || r.Status == RefundFailed || r.Status == RefundSucceeded {
 		return nil, nil
+	}
+	if r.Status == RefundDoubted && in.Refund.Status == RefundPending {
+		return nil, nil // neither yes nor no: it stays in doubt
 	}
 	if r.ProviderID == "" {
 		r.ProviderID = in.Refund.ID
 	}
 	r.Status, r.FailureCode = in.Refund.Status, in.Refund.FailureCode
 	return o.tally(r), nil
+}
+
+// RefundBounced: the provider says that a refund came back; it is read before
+// that is believed.
+type RefundBounced struct{ ProviderID string }
+
+func (in RefundBounced) apply(o *Order, _ Clock) ([]events.Event, error) {
+	for i := range o.Refunds {
+		if r := &o.Refunds[i]; r.ProviderID == in.ProviderID && r.Status == RefundSucceeded {
+			r.Status = RefundDoubted
+		}
+	}
+	return nil, nil
 }
 
 // RefundRefused: the provider said no; staff has to decide.
@@ -171,7 +187,7 @@ func (o *Order) tally(r *Refund) []events.Event {
 	a := o.attempt(r.TransactionID)
 	var sum int64
 	for _, other := range o.Refunds {
-		if other.TransactionID == a.ID && other.Status == RefundSucceeded {
+		if other.TransactionID == a.ID && (other.Status == RefundSucceeded || other.Status == RefundDoubted) {
 			sum += other.Amount
 		}
 	}

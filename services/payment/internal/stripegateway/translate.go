@@ -107,9 +107,9 @@ func unknown(call string, err error) error {
 	}
 	var ue *url.Error
 	if errors.As(err, &ue) {
-		err = ue.Err
+		return fmt.Errorf("%s: outcome unknown: %w", call, ue.Err)
 	}
-	return fmt.Errorf("%s: outcome unknown: %w", call, err)
+	return fmt.Errorf("%s: outcome unknown: the answer can't be read", call)
 }
 
 func codeOf(err error) stripe.ErrorCode {

@@ -111,7 +111,7 @@ CREATE TABLE refunds (
     CONSTRAINT refunds_provider_refund_key UNIQUE (provider_refund_id),
     CONSTRAINT refunds_amount_positive CHECK (amount > 0),
     CONSTRAINT refunds_kind_known CHECK (kind IN ('staff', 'cancellation', 'surplus')),
-    CONSTRAINT refunds_status_known CHECK (status IN ('requested', 'pending', 'succeeded', 'failed'))
+    CONSTRAINT refunds_status_known CHECK (status IN ('requested', 'pending', 'succeeded', 'doubted', 'failed'))
 );
 -- What the shop owes back on its own account exists once.
 CREATE UNIQUE INDEX refunds_cancellation_once ON refunds (transaction_id) WHERE kind <> 'staff';
