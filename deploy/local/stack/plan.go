@@ -13,7 +13,7 @@ import (
 )
 
 // sidecarOf names the process of an app's sidecar.
-func sidecarOf(app string) string { return app + "-sidecar" }
+func sidecarOf(app string) string { return "daprd-" + app }
 
 // plan is one stack about to be started: everything that its units need to know.
 type plan struct {

@@ -124,7 +124,7 @@ func TestUnitsComeAfterWhatTheyNeed(t *testing.T) {
 		}
 		names = append(names, unit.Name)
 	}
-	for _, want := range append(Services(), "order-sidecar", "edge-sidecar", "edge", "sandbox", "mailbox", "topics", "databases") {
+	for _, want := range append(Services(), "daprd-order", "daprd-edge", "edge", "sandbox", "mailbox", "topics", "databases") {
 		if !slices.Contains(names, want) {
 			t.Errorf("no unit %s in %v", want, names)
 		}
