@@ -78,36 +78,58 @@ type txKey struct{ db *DB }
 type openTx struct {
 	tx    pgx.Tx
 	hooks []func()
+	// refused is the first error that a joined part gave: what it did before
+	// must not be committed, even if the caller went on.
+	refused error
 }
 
 // hooksKey finds the innermost open transaction, whatever its database.
 type hooksKey struct{}
 
+// endTimeout bounds COMMIT and ROLLBACK, which are sent even when the request
+// has been given up in between: an outcome that nobody knows helps nobody.
+const endTimeout = 5 * time.Second
+
 // InTx runs fn in one read-committed transaction, which statements reach by
-// Conn(ctx). Called inside another InTx of the same DB it joins that one: then
-// the outermost commits, and an error of fn must be returned all the way up.
+// Conn(ctx). Called inside another InTx of the same DB it joins that one: the
+// outermost commits, and not once a joined fn has failed, whoever caught that.
 func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
-	if _, joined := ctx.Value(txKey{db}).(*openTx); joined {
-		return fn(ctx)
+	if open, joined := ctx.Value(txKey{db}).(*openTx); joined {
+		err := fn(ctx)
+		if err != nil && open.refused == nil {
+			open.refused = err
+		}
+		return err
 	}
 	tx, err := db.pool.Begin(ctx)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	open := &openTx{tx: tx}
-	// A rollback must reach the server even when the request was given up.
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	defer func() { _ = open.end(ctx, tx.Rollback) }()
 	inner := context.WithValue(context.WithValue(ctx, txKey{db}, open), hooksKey{}, open)
 	if err := fn(inner); err != nil {
 		return err
 	}
-	if err := tx.Commit(ctx); err != nil {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	if open.refused != nil {
+		return fmt.Errorf("part of the transaction failed: %w", open.refused)
+	}
+	if err := open.end(ctx, tx.Commit); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	for _, hook := range open.hooks {
 		hook()
 	}
 	return nil
+}
+
+func (*openTx) end(ctx context.Context, how func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	defer cancel()
+	return how(ctx)
 }
 
 // Conn gives the transaction in the context, else the pool.
