@@ -18,7 +18,7 @@ caravan:
 	@$(GO) build -o $(CARAVAN) ./deploy/local/cmd/caravan
 
 run: caravan ## start the whole shop and stay in the foreground (FREE_PORTS=1: on free ports)
-	@exec $(CARAVAN) run
+	@exec $(CARAVAN) run --catalogue
 
 infra: caravan ## start all but the services, for dapr run -f dapr/dapr.yaml
 	@exec $(CARAVAN) infra

@@ -26,6 +26,8 @@ type Options struct {
 	InfraOnly bool
 	// Throwaway trades the durability of the servers for speed.
 	Throwaway bool
+	// Furnish puts the first goods into a shop that runs but has not been announced yet; nil leaves it as it is.
+	Furnish func(ctx context.Context, d Description) error
 	// Env overrides what our own programs find in their environment.
 	Env map[string]string
 	// StripeKey and StripeWebhookSecret replace the payment sandbox by the real provider.
@@ -115,16 +117,28 @@ func (s *Stack) start(ctx context.Context) error {
 	if err := s.group.Up(ctx, units); err != nil {
 		return err
 	}
-	if !s.options.InfraOnly {
-		if err := s.checkSidecars(ctx); err != nil {
-			s.stop()
-			return err
-		}
+	if err := s.finish(ctx); err != nil {
+		s.stop()
+		return err
 	}
 	s.mu.Lock()
 	s.ready = true
 	s.mu.Unlock()
 	return s.publish()
+}
+
+// finish does what is left once all processes answer.
+func (s *Stack) finish(ctx context.Context) error {
+	if s.options.InfraOnly {
+		return nil
+	}
+	if err := s.checkSidecars(ctx); err != nil {
+		return err
+	}
+	if s.options.Furnish == nil {
+		return nil
+	}
+	return s.options.Furnish(ctx, s.describe())
 }
 
 // stop ends everything; stack.json goes first, so that nobody finds a stack that is on its way out.

@@ -59,13 +59,19 @@ func (f *runFlags) environment() (map[string]string, error) {
 
 func newRun(p *place) *cobra.Command {
 	flags := &runFlags{}
+	withGoods := false
 	cmd := &cobra.Command{
 		Use: "run", Short: "Start the whole shop and stay in the foreground", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runStack(cmd.Context(), p, flags, stack.Options{})
+			options, out := stack.Options{}, progress.New(os.Stdout)
+			if withGoods {
+				options.Furnish = func(ctx context.Context, d stack.Description) error { return importCatalogue(ctx, d, out) }
+			}
+			return runStack(cmd.Context(), p, flags, options, out)
 		},
 	}
 	flags.register(cmd)
+	cmd.Flags().BoolVar(&withGoods, "catalogue", false, "import the demo catalogue into an empty shop")
 	return cmd
 }
 
@@ -74,14 +80,14 @@ func newInfra(p *place) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "infra", Short: "Start all but the services and their sidecars, for `dapr run -f dapr/dapr.yaml`", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runStack(cmd.Context(), p, flags, stack.Options{InfraOnly: true})
+			return runStack(cmd.Context(), p, flags, stack.Options{InfraOnly: true}, progress.New(os.Stdout))
 		},
 	}
 	flags.register(cmd)
 	return cmd
 }
 
-func runStack(ctx context.Context, p *place, flags *runFlags, options stack.Options) error {
+func runStack(ctx context.Context, p *place, flags *runFlags, options stack.Options, out *progress.Printer) error {
 	env, err := flags.environment()
 	if err != nil {
 		return err
@@ -89,7 +95,6 @@ func runStack(ctx context.Context, p *place, flags *runFlags, options stack.Opti
 	options.Root, options.Dir, options.Cache = p.root, p.dir, p.cache
 	options.FreePorts, options.Throwaway, options.Env = flags.freePorts, flags.throwaway, env
 	options.StripeKey, options.StripeWebhookSecret = os.Getenv("STRIPE_API_KEY"), os.Getenv("STRIPE_WEBHOOK_SECRET")
-	out := progress.New(os.Stdout)
 	err = stack.Run(ctx, options, out, func(ctx context.Context, s *stack.Stack) error {
 		out.Plain(s.Summary())
 		<-ctx.Done()
