@@ -182,7 +182,7 @@ func (s *Shopper) CreateProduct(ctx context.Context, pence, stock int64) (*Produ
 	if err != nil {
 		return nil, err
 	}
-	_, err = s.Want(ctx, http.StatusOK, nil, "POST", "product", "/v1/products/"+p.ID+"/inventory/adjustments",
+	_, err = s.Want(ctx, http.StatusCreated, nil, "POST", "product", "/v1/products/"+p.ID+"/inventory/adjustments",
 		map[string]any{"delta": stock, "reason": "first delivery"}, s.Token())
 	return &p, err
 }

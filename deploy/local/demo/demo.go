@@ -67,6 +67,7 @@ type show struct {
 	stack *shop.Stack
 	me    *shop.Shopper
 	watch *shop.Watch
+	shown map[string]int // events told so far, by order
 }
 
 // Run replays the baskets with the demo customer's account: the first is paid
@@ -89,7 +90,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	defer watch.Close()
-	s := &show{teller: t, stack: o.Stack, me: me, watch: watch}
+	s := &show{teller: t, stack: o.Stack, me: me, watch: watch, shown: map[string]int{}}
 	if err := s.address(ctx); err != nil {
 		return err
 	}
@@ -246,13 +247,12 @@ func (s *show) stock(ctx context.Context, when string, ids []string) {
 func (s *show) await(ctx context.Context, o *shop.Order, topic string) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	shown := 0
 	return shop.Eventually(ctx, func() error {
 		of := s.watch.Of(o.ID)
-		for _, r := range of[shown:] {
+		for _, r := range of[s.shown[o.ID]:] {
 			s.say("KAFKA  %-24s partition %d offset %d  id %s", r.Topic, r.Partition, r.Offset, r.ID)
 		}
-		shown = len(of)
+		s.shown[o.ID] = len(of)
 		for _, r := range of {
 			if r.Topic == topic {
 				return nil
