@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/caravan-shop/caravan/services/internal/fault"
@@ -39,7 +40,7 @@ func queryOf(r *http.Request, params SearchParams) (product.Query, error) {
 	if err != nil {
 		return product.Query{}, err
 	}
-	q := product.Query{Text: valueOf(params.Q), Categories: valueOf(params.Category), Brands: valueOf(params.Brand),
+	q := product.Query{Text: valueOf(params.Q), Categories: given(params.Category), Brands: given(params.Brand),
 		PriceMin: params.PriceMin, PriceMax: params.PriceMax, InStock: params.InStock, Attributes: map[string][]string{},
 		Sort: string(valueOf(params.Sort)), Limit: page.Limit, Cursor: page.Cursor}
 	if params.RatingMin != nil {
@@ -47,16 +48,22 @@ func queryOf(r *http.Request, params SearchParams) (product.Query, error) {
 		q.RatingMin = &rating
 	}
 	values := len(q.Categories) + len(q.Brands)
-	for name, given := range r.URL.Query() {
-		if attr, ok := strings.CutPrefix(name, attrParameter); ok && attr != "" {
-			q.Attributes[attr] = given
-			values += len(given)
+	for name, all := range r.URL.Query() {
+		attr, ok := strings.CutPrefix(name, attrParameter)
+		if wanted := given(&all); ok && attr != "" && len(wanted) > 0 {
+			q.Attributes[attr] = wanted
+			values += len(wanted)
 		}
 	}
 	if q.Sort == "" {
 		q.Sort = product.SortRelevance
 	}
 	return q, checkQuery(q, values)
+}
+
+// given leaves empty values out: a form sends them for filters that are not set.
+func given(values *[]string) []string {
+	return slices.DeleteFunc(slices.Clone(valueOf(values)), func(v string) bool { return v == "" })
 }
 
 func checkQuery(q product.Query, values int) error {

@@ -37,6 +37,8 @@ func byConstraint(name string) *fault.Error {
 		return product.ErrSKUTaken
 	case "products_category_fkey":
 		return product.ErrCategoryUnknown
+	case "categories_parent_fkey": // a parent is read under the lock before it is named
+		return product.ErrCategoryInUse
 	case "categories_sibling_names_differ":
 		return product.ErrCategoryTaken
 	case "product_reviews_one_a_user":

@@ -5,6 +5,7 @@ import (
 	"context"
 	_ "embed" // the index's settings
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -133,4 +134,13 @@ func (ix *Index) Write(ctx context.Context, name string, ps []product.Product) e
 		}
 	}
 	return nil
+}
+
+// DropAll deletes every index of this name, for tests and resets.
+func (ix *Index) DropAll(ctx context.Context) error {
+	names, err := ix.behindAlias(ctx)
+	for _, name := range names {
+		err = errors.Join(err, ix.Drop(ctx, name))
+	}
+	return err
 }
