@@ -33,10 +33,13 @@ type Publisher interface {
 const (
 	pollInterval   = 100 * time.Millisecond // for events committed by another replica
 	leaderInterval = time.Second            // between tries to become the relay
-	failurePause   = 700 * time.Millisecond // sarama's own breaker stays open for seconds
+	failurePause   = 500 * time.Millisecond // after a round that got nothing through
 	publishTimeout = 15 * time.Second       // above sarama's 10 s of retries
+	queryTimeout   = 10 * time.Second       // shows a connection that died without a word
+	roundKeys      = 1024
 	batchRows      = 256
 	batchBytes     = 512 << 10 // below the 1 MiB a Kafka batch may have, with envelopes
+	aloneTries     = 3         // events of a suspicious topic that may fail in one round
 	advisoryLock   = int64(0x63617261_76616e01)
 )
 
@@ -48,11 +51,12 @@ type Relay struct {
 	pub Publisher
 	log *slog.Logger
 	lag prometheus.Gauge
+	off backoff
 }
 
 // Relay makes the relay of this outbox.
 func (b *Box) Relay(pub Publisher, log *slog.Logger) *Relay {
-	return &Relay{box: b, pub: pub, log: log, lag: prometheus.NewGauge(prometheus.GaugeOpts{
+	return &Relay{box: b, pub: pub, log: log, off: newBackoff(b.now), lag: prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "caravan_outbox_lag_seconds", Help: "Age of the oldest event that waits for Kafka.",
 	})}
 }
@@ -77,8 +81,8 @@ func (r *Relay) lead(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("relay connection: %w", err)
 	}
-	var got bool
-	if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, advisoryLock).Scan(&got); err != nil || !got {
+	got, err := tryLead(ctx, conn)
+	if err != nil || !got {
 		conn.Release()
 		return err
 	}
@@ -86,19 +90,30 @@ func (r *Relay) lead(ctx context.Context) error {
 	defer func() { _ = conn.Hijack().Close(context.WithoutCancel(ctx)) }()
 	for ctx.Err() == nil {
 		n, err := r.round(ctx, conn)
-		if err != nil {
-			if conn.Conn().IsClosed() {
-				return err
-			}
+		switch {
+		case err != nil && conn.Conn().IsClosed():
+			return err
+		case err != nil:
 			r.log.Warn("outbox round failed", "error", err)
 			sleep(ctx, failurePause)
-			continue
-		}
-		if n == 0 {
+		case n == 0:
 			r.wait(ctx)
 		}
 	}
 	return nil
+}
+
+func tryLead(ctx context.Context, conn *pgxpool.Conn) (got bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, advisoryLock).Scan(&got); err != nil {
+		return false, fmt.Errorf("relay lock: %w", err)
+	}
+	if got {
+		// However the table grows, what waits is found by its partial index.
+		_, err = conn.Exec(ctx, `SET enable_seqscan = off`)
+	}
+	return got, err
 }
 
 func (r *Relay) wait(ctx context.Context) {
@@ -112,99 +127,168 @@ func (r *Relay) wait(ctx context.Context) {
 }
 
 // The oldest waiting event of each key: at most one unacknowledged event a key,
-// since the producer may reorder what is in flight together.
+// since the producer may reorder what is in flight together. What rests is left
+// out only then, or a key's next event would overtake the one that rests.
 const selectWaiting = `
-WITH w AS (
-    SELECT id, topic, key, payload, traceparent, created_at, position,
-           row_number() OVER (PARTITION BY key ORDER BY position) AS nth
-    FROM (SELECT id, topic, key, payload, traceparent, created_at, position
-          FROM outbox WHERE published_at IS NULL ORDER BY position LIMIT $1) AS oldest)
-SELECT id, topic, key, payload, traceparent, created_at FROM w WHERE nth = 1 ORDER BY position`
+WITH heads AS (
+    SELECT DISTINCT ON (key COLLATE "C") key, topic, position FROM outbox
+    WHERE published_at IS NULL ORDER BY key COLLATE "C", position),
+turn AS MATERIALIZED (
+    SELECT position FROM heads WHERE key <> ALL($2) AND topic <> ALL($3) ORDER BY position LIMIT $1)
+SELECT o.id, o.topic, o.key, o.payload, o.traceparent
+FROM turn JOIN outbox AS o ON o.position = turn.position AND o.published_at IS NULL ORDER BY o.position`
 
-const markPublished = `UPDATE outbox SET published_at = clock_timestamp() WHERE id = ANY($1)`
+const (
+	selectOldest  = `SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY position LIMIT 1`
+	markPublished = `UPDATE outbox SET published_at = clock_timestamp() WHERE id = ANY($1)`
+)
 
-// round publishes one event a key and marks what the broker acknowledged.
-func (r *Relay) round(ctx context.Context, conn *pgxpool.Conn) (int, error) {
-	topics, n, err := r.waiting(ctx, conn)
-	if err != nil || n == 0 {
-		return 0, err
-	}
-	done := make(chan []string, len(topics))
-	var g errgroup.Group
-	for topic, entries := range topics {
-		g.Go(func() error {
-			acked, err := r.publish(ctx, topic, entries)
-			done <- acked
-			return err
-		})
-	}
-	pubErr := g.Wait()
-	close(done)
-	var acked []string
-	for ids := range done {
-		acked = append(acked, ids...)
-	}
-	if len(acked) > 0 {
-		if _, err := conn.Exec(ctx, markPublished, acked); err != nil {
-			return 0, errors.Join(pubErr, fmt.Errorf("mark published: %w", err))
-		}
-	}
-	return n, pubErr
+// turn is what one round does for one topic.
+type turn struct {
+	topic         string
+	entries       []Entry
+	acked, failed []Entry
+	err           error
 }
 
-// waiting reads the next round, by topic, bounded by bytes.
-func (r *Relay) waiting(ctx context.Context, conn *pgxpool.Conn) (map[string][]Entry, int, error) {
-	rows, err := conn.Query(ctx, selectWaiting, batchRows)
+// round publishes one event a key, marks what the broker acknowledged, and
+// counts that. It fails if nothing got through.
+func (r *Relay) round(ctx context.Context, conn *pgxpool.Conn) (int, error) {
+	turns, err := r.waiting(ctx, conn)
 	if err != nil {
-		return nil, 0, fmt.Errorf("read outbox: %w", err)
+		return 0, err
 	}
-	topics, sizes, n := map[string][]Entry{}, map[string]int{}, 0
-	var oldest, created time.Time
+	var g errgroup.Group
+	for _, t := range turns {
+		alone := r.off.suspicious(t.topic)
+		g.Go(func() error {
+			r.publish(ctx, t, alone)
+			return nil
+		})
+	}
+	_ = g.Wait()
+	var acked []string
+	var failures error
+	for _, t := range turns {
+		r.off.note(t.topic, keysOf(t.acked), keysOf(t.failed))
+		for _, e := range t.acked {
+			acked = append(acked, e.ID)
+		}
+		failures = errors.Join(failures, t.err)
+	}
+	if len(acked) == 0 {
+		return 0, failures
+	}
+	if failures != nil {
+		r.log.Warn("events not published", "error", failures)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTimeout)
+	defer cancel()
+	if _, err := conn.Exec(ctx, markPublished, acked); err != nil {
+		return 0, fmt.Errorf("mark published: %w", err)
+	}
+	return len(acked), nil
+}
+
+func keysOf(entries []Entry) []string {
+	keys := make([]string, len(entries))
+	for i, e := range entries {
+		keys[i] = e.Key
+	}
+	return keys
+}
+
+// waiting reads the next round, by topic.
+func (r *Relay) waiting(ctx context.Context, conn *pgxpool.Conn) (map[string]*turn, error) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	if err := r.observe(ctx, conn); err != nil {
+		return nil, err
+	}
+	restingKeys, restingTopics := r.off.resting()
+	rows, err := conn.Query(ctx, selectWaiting, roundKeys, restingKeys, restingTopics)
+	if err != nil {
+		return nil, fmt.Errorf("read outbox: %w", err)
+	}
+	turns := map[string]*turn{}
 	var id uuid.UUID
 	var topic string
 	var e Entry
-	_, err = pgx.ForEachRow(rows, []any{&id, &topic, &e.Key, &e.Data, &e.Traceparent, &created}, func() error {
-		if oldest.IsZero() {
-			oldest = created
+	_, err = pgx.ForEachRow(rows, []any{&id, &topic, &e.Key, &e.Data, &e.Traceparent}, func() error {
+		if turns[topic] == nil {
+			turns[topic] = &turn{topic: topic}
 		}
-		if sizes[topic] > 0 && sizes[topic]+len(e.Data) > batchBytes {
-			return nil // the next round takes it
-		}
-		entry := Entry{ID: id.String(), Key: e.Key, Traceparent: e.Traceparent, Data: append(json.RawMessage(nil), e.Data...)}
-		topics[topic] = append(topics[topic], entry)
-		sizes[topic] += len(e.Data)
-		n++
+		e.ID = id.String()
+		turns[topic].entries = append(turns[topic].entries, e)
+		e.Data = nil // the next row gets bytes of its own
 		return nil
 	})
-	r.observe(oldest)
-	return topics, n, err
-}
-
-func (r *Relay) observe(oldest time.Time) {
-	if oldest.IsZero() {
-		r.lag.Set(0)
-		return
+	if err != nil {
+		return nil, fmt.Errorf("read outbox: %w", err)
 	}
-	r.lag.Set(r.box.now().Sub(oldest).Seconds())
+	return turns, nil
 }
 
-// publish returns the ids that the broker acknowledged.
-func (r *Relay) publish(ctx context.Context, topic string, entries []Entry) ([]string, error) {
+// observe sets the lag to the age of the oldest event, resting ones too.
+func (r *Relay) observe(ctx context.Context, conn *pgxpool.Conn) error {
+	var oldest time.Time
+	err := conn.QueryRow(ctx, selectOldest).Scan(&oldest)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		r.lag.Set(0)
+	case err != nil:
+		return fmt.Errorf("outbox lag: %w", err)
+	default:
+		r.lag.Set(r.box.now().Sub(oldest).Seconds())
+	}
+	return nil
+}
+
+// publish sends a topic's entries in batches, or one by one, and notes in the
+// turn what became of each. A batch that fails as a whole ends the turn.
+func (r *Relay) publish(ctx context.Context, t *turn, alone bool) {
 	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
-	failed, err := r.pub.PublishBulk(ctx, topic, entries)
-	if err != nil {
-		return nil, fmt.Errorf("publish %s: %w", topic, err)
-	}
-	acked := make([]string, 0, len(entries))
-	for _, e := range entries {
-		if ferr, bad := failed[e.ID]; bad {
-			err = fmt.Errorf("publish %s %s: %w", topic, e.ID, ferr)
+	for rest := t.entries; len(rest) > 0 && ctx.Err() == nil; {
+		n := batchOf(rest)
+		if alone {
+			n = 1
+		}
+		batch := rest[:n]
+		rest = rest[n:]
+		failed, err := r.pub.PublishBulk(ctx, t.topic, batch)
+		if err != nil {
+			t.failed = append(t.failed, batch...)
+			t.err = fmt.Errorf("publish %s: %w", t.topic, err)
+			if !alone || len(t.failed) >= aloneTries {
+				return
+			}
 			continue
 		}
-		acked = append(acked, e.ID)
+		t.sort(batch, failed)
 	}
-	return acked, err
+}
+
+// batchOf counts the entries that go together: at least one, whatever its size.
+func batchOf(entries []Entry) int {
+	size := 0
+	for i, e := range entries {
+		if size += len(e.Data); i > 0 && (i == batchRows || size > batchBytes) {
+			return i
+		}
+	}
+	return len(entries)
+}
+
+func (t *turn) sort(batch []Entry, failed map[string]error) {
+	for _, e := range batch {
+		if err, bad := failed[e.ID]; bad {
+			t.failed = append(t.failed, e)
+			t.err = fmt.Errorf("publish %s %s: %w", t.topic, e.ID, err)
+			continue
+		}
+		t.acked = append(t.acked, e)
+	}
 }
 
 func sleep(ctx context.Context, d time.Duration) {
