@@ -84,7 +84,7 @@ func serve(ctx context.Context, log *slog.Logger) error {
 	store := daprstate.New(states, documents)
 	prices := daprstate.NewWorklist(store, documents)
 	carts := cart.New(cart.Deps{
-		Store: store, Cache: cache.New(rdb, service.NewID, time.Now, log), Catalog: catalog.New(dapr),
+		Store: store, Cache: cache.New(rdb, service.NewID, time.Now, log), Catalog: catalog.New(dapr, time.Now),
 		TTL: cfg.CartTTL, Currency: cfg.Currency, Now: time.Now, NewID: service.NewID, Random: rand.Reader, Log: log,
 	})
 	tokens := auth.NewRemote(auth.FromSidecar(dapr), cfg.RevokedPoll, log)

@@ -52,6 +52,7 @@ type Cache struct {
 	get   *redis.Script
 	fill  *redis.Script
 	put   *redis.Script
+	drop  *redis.Script
 	// missed counts the marks that could not be placed, so that a copy may be
 	// stale; healed is its value when the epoch last moved on. While they
 	// differ no copy is read.
@@ -80,6 +81,7 @@ func New(client *redis.Client, newID func() uuid.UUID, now func() time.Time, log
 	c := &Cache{
 		redis: client, newID: newID, now: now, log: log,
 		get: redis.NewScript(getScript), fill: redis.NewScript(fillScript), put: redis.NewScript(settleScript),
+		drop: redis.NewScript(dropScript),
 	}
 	c.missed.Store(1) // what the process before this one left is not known
 	return c
@@ -153,6 +155,18 @@ func (c *Cache) Settle(ctx context.Context, user uuid.UUID, mark string, doc car
 		return // the mark, or the count of missed ones, stands
 	}
 	c.run(ctx, c.put, user, mark, doc)
+}
+
+// Drop implements cart.Cache. A writer's mark stays where it is.
+func (c *Cache) Drop(ctx context.Context, user uuid.UUID) {
+	if c.resting() {
+		c.missed.Add(1)
+		return
+	}
+	if err := c.drop.Run(ctx, c.redis, []string{key(user)}).Err(); err != nil {
+		c.missed.Add(1)
+		c.failed(ctx, err)
+	}
 }
 
 // run stores a copy by one of the scripts, which hold it to ticket or mark.

@@ -126,6 +126,22 @@ func TestCrashedWriterLeavesNoCopy(t *testing.T) {
 	}
 }
 
+func TestDroppedCopy(t *testing.T) {
+	r := open(t)
+	ctx, user := t.Context(), uuid.New()
+	mark := r.cache.Block(ctx, user)
+	r.cache.Drop(ctx, user)
+	if ticket := r.wants(t, user, 0); ticket != "" {
+		t.Error("the mark of a writer went with the copy")
+	}
+	r.cache.Settle(ctx, user, mark, doc(user, 1))
+	r.wants(t, user, 1)
+	r.cache.Drop(ctx, user)
+	if ticket := r.wants(t, user, 0); ticket == "" {
+		t.Error("nobody may fill what was dropped")
+	}
+}
+
 func TestTwoWriters(t *testing.T) {
 	r := open(t)
 	ctx, user := t.Context(), uuid.New()

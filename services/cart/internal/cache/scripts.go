@@ -45,3 +45,9 @@ if v == ARGV[1] then
 end
 if v and string.sub(v, 1, 9) ~= '{"write":' then redis.call('DEL', KEYS[1]) end
 return 0`
+
+// dropScript takes away anything but a writer's mark. KEYS: cart.
+const dropScript = `
+local v = redis.call('GET', KEYS[1])
+if v and string.sub(v, 1, 9) ~= '{"write":' then redis.call('DEL', KEYS[1]) end
+return 1`

@@ -32,12 +32,17 @@ type Cache interface {
 	Block(ctx context.Context, user uuid.UUID) (mark string)
 	// Settle stores what was written, if no other writer has begun since.
 	Settle(ctx context.Context, user uuid.UUID, mark string, c Cart)
+	// Drop forgets a copy that is suspected to be behind.
+	Drop(ctx context.Context, user uuid.UUID)
 }
 
 // Catalog asks Product. Unknown ids are left out of the answer; an error means
 // that Product could not be asked.
 type Catalog interface {
 	Lookup(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Product, error)
+	// Glance may answer from what Product said a moment ago: it is for showing
+	// carts, never for changing them.
+	Glance(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Product, error)
 }
 
 // Deps are what Carts works with.

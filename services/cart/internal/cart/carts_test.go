@@ -342,3 +342,42 @@ func TestLostAnswerAddsOnce(t *testing.T) {
 	add(t, lossy, user, p, 3)
 	holds(t, w.a, user, map[uuid.UUID]int{p: 3})
 }
+
+// crossed is a cache before whose first change something else happens.
+type crossed struct {
+	cart.Cache
+	first func()
+}
+
+func (c *crossed) cross() {
+	if first := c.first; first != nil {
+		c.first = nil
+		first()
+	}
+}
+
+func (c *crossed) Block(ctx context.Context, user uuid.UUID) string {
+	c.cross()
+	return c.Cache.Block(ctx, user)
+}
+
+func (c *crossed) Drop(ctx context.Context, user uuid.UUID) {
+	c.cross()
+	c.Cache.Drop(ctx, user)
+}
+
+// A take that comes too late must not bring back a copy of what it has read:
+// somebody may write the cart before the copy is corrected.
+func TestLateTakeLeavesNoOldCopy(t *testing.T) {
+	w := open(t, time.Hour)
+	p, q := w.shelf.stock(100, 100), w.shelf.stock(100, 100)
+	user := uuid.New()
+	add(t, w.b, cart.User(user), p, 1)
+	between := &crossed{Cache: w.cache(t), first: func() { add(t, w.b, cart.User(user), q, 1) }}
+	a := w.with(w.state.Store, between, time.Hour)
+	holds(t, a, cart.User(user), map[uuid.UUID]int{p: 1}) // from here on copies count
+	if got, err := a.Take(t.Context(), user, uuid.New(), 1); got != cart.TakeChanged || err != nil {
+		t.Fatalf("take: %v, %v, want changed", got, err)
+	}
+	holds(t, a, cart.User(user), map[uuid.UUID]int{p: 1, q: 1})
+}

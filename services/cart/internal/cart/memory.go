@@ -15,10 +15,10 @@ const (
 	keepWrites     = 8
 	keepCalls      = 128
 	keepCallsFor   = 24 * time.Hour
-	keepTaken      = 8
+	keepTaken      = 4
 	keepTakenLines = 2 * MaxLines
-	keepContents   = 3
-	keepUndone     = 16
+	keepContents   = 2
+	keepUndone     = 8
 	keepMerged     = 32
 )
 

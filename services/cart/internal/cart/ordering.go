@@ -31,7 +31,7 @@ func (s *Carts) Read(ctx context.Context, user uuid.UUID) (Content, bool, error)
 // Take hands the content over to an order, exactly once.
 func (s *Carts) Take(ctx context.Context, user, order uuid.UUID, version int64) (TakeResult, error) {
 	result := TakeChanged
-	c, err := s.change(ctx, User(user), s.TTL, func(c *Cart, now time.Time) (bool, error) {
+	_, err := s.change(ctx, User(user), s.TTL, func(c *Cart, now time.Time) (bool, error) {
 		var changed bool
 		result, changed = c.Take(order, version, now)
 		return changed, nil
@@ -44,8 +44,7 @@ func (s *Carts) Take(ctx context.Context, user, order uuid.UUID, version int64) 
 	}
 	if result == TakeChanged {
 		// The order may have read a copy that is behind: the next one must not.
-		mark := s.Cache.Block(ctx, user)
-		s.Cache.Settle(ctx, user, mark, c)
+		s.Cache.Drop(ctx, user)
 	}
 	return result, nil
 }

@@ -59,7 +59,7 @@ func (s *Carts) Show(ctx context.Context, o Owner) (View, error) {
 	if len(c.Items) == 0 {
 		return NewView(c, map[uuid.UUID]Product{})
 	}
-	products, err := s.Catalog.Lookup(ctx, productIDs(c.Items))
+	products, err := s.Catalog.Glance(ctx, productIDs(c.Items))
 	if err != nil {
 		s.Log.WarnContext(ctx, "cart shown without product data", "error", err)
 		products = nil

@@ -43,6 +43,10 @@ func (s *shelf) Lookup(_ context.Context, ids []uuid.UUID) (map[uuid.UUID]cart.P
 	return out, nil
 }
 
+func (s *shelf) Glance(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]cart.Product, error) {
+	return s.Lookup(ctx, ids)
+}
+
 func (s *shelf) stock(price, available int64) uuid.UUID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -75,17 +79,25 @@ func open(t testing.TB, ttl time.Duration) world {
 
 func (w world) replica(t testing.TB, store cart.Store, ttl time.Duration) *cart.Carts {
 	t.Helper()
+	return w.with(store, w.cache(t), ttl)
+}
+
+func (w world) with(store cart.Store, copies cart.Cache, ttl time.Duration) *cart.Carts {
+	return cart.New(cart.Deps{
+		Store: store, Cache: copies, Catalog: w.shelf, TTL: ttl, Currency: "GBP",
+		Now: time.Now, NewID: uuid.New, Random: rand.Reader, Log: slog.New(slog.DiscardHandler),
+	})
+}
+
+func (w world) cache(t testing.TB) *cache.Cache {
+	t.Helper()
 	o, err := cache.Options(carttest.RedisURL(t, 9))
 	if err != nil {
 		t.Fatal(err)
 	}
 	client := redis.NewClient(o)
 	t.Cleanup(func() { _ = client.Close() })
-	log := slog.New(slog.DiscardHandler)
-	return cart.New(cart.Deps{
-		Store: store, Cache: cache.New(client, uuid.New, time.Now, log), Catalog: w.shelf,
-		TTL: ttl, Currency: "GBP", Now: time.Now, NewID: uuid.New, Random: rand.Reader, Log: log,
-	})
+	return cache.New(client, uuid.New, time.Now, slog.New(slog.DiscardHandler))
 }
 
 func show(t *testing.T, s *cart.Carts, o cart.Owner) map[uuid.UUID]int {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -59,7 +60,7 @@ func TestLookup(t *testing.T) {
 		ids[i] = uuid.New()
 	}
 	n := &neighbour{unknown: ids[7]}
-	got, err := catalog.New(n).Lookup(t.Context(), ids)
+	got, err := catalog.New(n, time.Now).Lookup(t.Context(), ids)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +71,31 @@ func TestLookup(t *testing.T) {
 		t.Errorf("product: %+v", p)
 	}
 	n.err = errors.New("away")
-	if _, err := catalog.New(n).Lookup(t.Context(), ids); !errors.Is(err, n.err) {
+	if _, err := catalog.New(n, time.Now).Lookup(t.Context(), ids); !errors.Is(err, n.err) {
 		t.Errorf("got %v, want %v", err, n.err)
 	}
+}
+
+func TestGlanceRemembersForAMoment(t *testing.T) {
+	now := time.Unix(0, 0)
+	n := &neighbour{}
+	c := catalog.New(n, func() time.Time { return now })
+	a, b := uuid.New(), uuid.New()
+	glance := func(calls int, ids ...uuid.UUID) {
+		t.Helper()
+		got, err := c.Glance(t.Context(), ids)
+		if err != nil || len(got) != len(ids) || n.calls != calls {
+			t.Errorf("got %d products, %v, after %d calls; want %d after %d", len(got), err, n.calls, len(ids), calls)
+		}
+	}
+	if _, err := c.Lookup(t.Context(), []uuid.UUID{a}); err != nil {
+		t.Fatal(err)
+	}
+	glance(1, a)
+	glance(2, a, b)
+	if _, err := c.Lookup(t.Context(), []uuid.UUID{a}); err != nil || n.calls != 3 {
+		t.Errorf("a lookup answered from memory: %d calls, %v", n.calls, err)
+	}
+	now = now.Add(time.Second)
+	glance(4, a, b)
 }
