@@ -86,8 +86,13 @@ func Reset(dir string) error {
 		return fmt.Errorf("the stack runs (pid %d): `make stop` first", pid)
 	}
 	layout := Layout{Dir: dir}
-	elsewhere := servers.Postgres{Data: layout.data("postgres")}.DataFolder()
-	for _, path := range []string{elsewhere, layout.data(), layout.run(), layout.logs(), layout.under("secrets.json"), lockFile(dir), stateFile(dir), StackFile(dir)} {
+	data := layout.data("postgres")
+	if elsewhere := (servers.Postgres{Data: data}).DataFolder(); elsewhere != data {
+		if err := os.RemoveAll(filepath.Dir(elsewhere)); err != nil { // it holds this stack's data alone
+			return err
+		}
+	}
+	for _, path := range []string{layout.data(), layout.run(), layout.logs(), layout.under("secrets.json"), lockFile(dir), stateFile(dir), StackFile(dir)} {
 		if err := os.RemoveAll(path); err != nil {
 			return err
 		}

@@ -135,6 +135,9 @@ func (s *Stack) finish(ctx context.Context) error {
 	if err := s.checkSidecars(ctx); err != nil {
 		return err
 	}
+	if err := s.awaitAccounts(ctx); err != nil {
+		return err
+	}
 	if s.options.Furnish == nil {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -78,6 +79,49 @@ func (s *Stack) liveTopics(ctx context.Context, app string) ([]string, error) {
 	}
 	slices.Sort(topics)
 	return topics, nil
+}
+
+// awaitAccounts makes sure that the demo accounts can sign in: the user service makes them once it runs.
+func (s *Stack) awaitAccounts(ctx context.Context) error {
+	for role, account := range s.secrets.Accounts {
+		var err error
+		// Few tries, far apart: failures count against the address.
+		for range 8 {
+			if err = s.signIn(ctx, account); err == nil {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Second):
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("the demo account %s cannot sign in: %w; see `make logs S=user`", role, err)
+		}
+	}
+	return nil
+}
+
+func (s *Stack) signIn(ctx context.Context, account Account) error {
+	body, err := json.Marshal(account)
+	if err != nil {
+		return err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.edgeURL()+"/v1.0/invoke/user/method/v1/sessions", bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("status %s", response.Status)
+	}
+	return nil
 }
 
 // declaredTopics reads the topics of a subscription file; an app without one listens to nothing.
