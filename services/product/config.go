@@ -12,6 +12,7 @@ type Config struct {
 	DatabaseURL      string        `env:"DATABASE_URL,required,notEmpty"`
 	RedisURL         string        `env:"REDIS_URL,required,notEmpty"`
 	ElasticsearchURL string        `env:"ELASTICSEARCH_URL,required,notEmpty"`
+	IndexAlias       string        `env:"SEARCH_ALIAS" envDefault:"products_index"`
 	HoldTTL          time.Duration `env:"HOLD_TTL" envDefault:"20m"`
 	ExpiryPoll       time.Duration `env:"HOLD_POLL" envDefault:"1s"`
 }
@@ -25,4 +26,5 @@ type migration struct {
 type rebuilding struct {
 	DatabaseURL      string `env:"DATABASE_URL,required,notEmpty"`
 	ElasticsearchURL string `env:"ELASTICSEARCH_URL,required,notEmpty"`
+	IndexAlias       string `env:"SEARCH_ALIAS" envDefault:"products_index"`
 }

@@ -104,7 +104,7 @@ func wire(ctx context.Context, cfg Config, log *slog.Logger) (*application, erro
 	if a.rdb, err = cache.Open(cfg.RedisURL); err != nil {
 		return nil, err
 	}
-	index, err := search.Open(cfg.ElasticsearchURL, search.Alias, time.Now)
+	index, err := search.Open(cfg.ElasticsearchURL, cfg.IndexAlias, time.Now)
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ func openUpkeep(ctx context.Context, log *slog.Logger) (*upkeep, error) {
 	if err != nil {
 		return nil, err
 	}
-	index, err := search.Open(cfg.ElasticsearchURL, search.Alias, time.Now)
+	index, err := search.Open(cfg.ElasticsearchURL, cfg.IndexAlias, time.Now)
 	if err != nil {
 		return nil, err
 	}

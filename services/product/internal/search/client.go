@@ -21,9 +21,6 @@ import (
 	"github.com/caravan-shop/caravan/services/product/internal/breaker"
 )
 
-// Alias names the index that is searched and written.
-const Alias = "products_index"
-
 const (
 	dialTime = 300 * time.Millisecond
 	askTime  = 2 * time.Second

@@ -11,17 +11,20 @@ import (
 )
 
 const (
-	expireBatch = 200
-	// expireLease is how long a due hold rests before it is asked about again:
-	// after a crash, no answer, or an order that still stands.
-	expireLease = 15 * time.Second
+	expireBatch  = 200
+	longestLease = 15 * time.Second
+	shortestRest = time.Second
 )
+
+// lease is how long a due hold rests before it is asked about again: after a
+// crash, no answer, or an order that still stands. It shrinks with the holds.
+func (s *Service) lease() time.Duration { return min(longestLease, max(shortestRest, s.holdTTL)) }
 
 // ExpireDue asks the order service about holds past due and ends those that no
 // order stands behind. Without an answer they wait. Safe with any number of
 // replicas. It tells how many ended.
 func (s *Service) ExpireDue(ctx context.Context) (int, error) {
-	ids, err := s.store.ClaimDue(ctx, expireBatch, expireLease)
+	ids, err := s.store.ClaimDue(ctx, expireBatch, s.lease())
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}
