@@ -51,8 +51,10 @@ const (
 	selectProduct  = productColumns + `WHERE p.id = $1`
 	selectProducts = productColumns + `WHERE p.id = ANY($1)`
 	selectBySKU    = productColumns + `WHERE p.sku = $1`
-	lockProduct    = productColumns + `WHERE p.id = $1 FOR NO KEY UPDATE OF p`
-	listProducts   = productColumns + `
+	// Apart from the read: a join that waited would pair the new row with the old
+	// category, and find nothing.
+	lockProduct  = `SELECT FROM products WHERE id = $1 FOR NO KEY UPDATE`
+	listProducts = productColumns + `
 WHERE ($1::uuid IS NULL OR p.category_id IN (SELECT id FROM categories WHERE ancestor_ids @> ARRAY[$1::uuid]))
   AND ($2 = '' OR p.status = $2) AND ($3::uuid IS NULL OR p.id < $3)
 ORDER BY p.id DESC LIMIT $4`
@@ -157,7 +159,10 @@ func (s *Catalogue) Insert(ctx context.Context, p product.Product, evs ...events
 // Update implements product.Store.
 func (s *Catalogue) Update(ctx context.Context, id uuid.UUID, fn func(p *product.Product) ([]events.Event, error)) error {
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		p, err := s.one(ctx, lockProduct, id)
+		if _, err := s.db.Conn(ctx).Exec(ctx, lockProduct, id); err != nil {
+			return fmt.Errorf("lock product: %w", err)
+		}
+		p, err := s.one(ctx, selectProduct, id)
 		if err != nil {
 			return err
 		}

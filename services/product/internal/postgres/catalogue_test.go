@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -134,6 +135,29 @@ func TestProductVersions(t *testing.T) {
 	}
 	if got, err := s.catalogue.BySKU(ctx, "A1", false); err != nil || got.ID != other.ID {
 		t.Errorf("by SKU A1: %v %v", got.ID, err)
+	}
+}
+
+// Writers that wait for each other see each other's category, and lose nothing.
+func TestConcurrentChangesOfOneProduct(t *testing.T) {
+	s, ctx := newShop(t), context.Background()
+	a, b := s.category(t, "A", nil), s.category(t, "B", nil)
+	p := s.product(t, "A1", a.ID)
+	var wg sync.WaitGroup
+	const writers = 12
+	for i := range writers {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			category, name := []uuid.UUID{a.ID, b.ID}[i%2], fmt.Sprintf("name %d", i)
+			if _, err := s.catalogue.Update(ctx, p.ID, product.Change{CategoryID: &category, Name: &name}, nil); err != nil {
+				t.Error(err)
+			}
+		}()
+	}
+	wg.Wait()
+	if after, err := s.store.Product(ctx, p.ID); err != nil || after.Version != 1+writers {
+		t.Errorf("version %d, %v; want %d", after.Version, err, 1+writers)
 	}
 }
 
