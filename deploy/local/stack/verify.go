@@ -118,7 +118,7 @@ func (s *Stack) signIn(ctx context.Context, account Account) error {
 		return err
 	}
 	_ = response.Body.Close()
-	if response.StatusCode != http.StatusOK {
+	if response.StatusCode != http.StatusCreated {
 		return fmt.Errorf("status %s", response.Status)
 	}
 	return nil
