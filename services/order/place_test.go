@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/caravan-shop/caravan/services/internal/idempotency"
+	"github.com/caravan-shop/caravan/services/internal/service"
 	"github.com/caravan-shop/caravan/services/order/internal/checkout"
 	"github.com/caravan-shop/caravan/services/order/internal/httpapi"
 	"github.com/caravan-shop/caravan/services/order/internal/order"
@@ -285,5 +286,22 @@ func TestCommitWhoseAnswerIsLost(t *testing.T) {
 	}
 	if s.world.available(product) != 7 || s.world.inCart(user, product) != 0 {
 		t.Error("a committed order was undone")
+	}
+}
+
+// A cart whose lines came back from an undone checkout may hold more than one
+// order can: that is the customer's to mend, and no error of ours.
+func TestMoreLinesThanAnOrderHolds(t *testing.T) {
+	s := open(t)
+	user := service.NewID()
+	for range 1201 {
+		s.world.fill(user, s.world.product(10, 5), 1)
+	}
+	quote := s.call("POST", "/v1/quotes", user.String(), "", object{"shipping_address_id": s.world.address})
+	if got := codeOf(quote); got != "422 cart_too_large" {
+		t.Errorf("quote: got %s", got)
+	}
+	if got := codeOf(s.place(user, "k", 1)); got != "422 cart_too_large" {
+		t.Errorf("order: got %s", got)
 	}
 }

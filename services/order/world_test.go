@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -182,8 +183,11 @@ func (w *world) answer(path string, body []byte) (any, error) {
 	case "/internal/payments/close":
 		return w.closePayment(q), nil
 	case "/internal/products/lookup":
-		return w.lookupProducts(q), nil
+		return w.lookupProducts(q)
 	case "/internal/holds/place":
+		if len(q.Lines) > 1200 {
+			return nil, errors.New("product refuses more than 1,200 lines")
+		}
 		return w.hold(q), nil
 	case "/internal/holds/release":
 		return object{"result": w.release(q)}, nil
@@ -271,7 +275,10 @@ func (w *world) closePayment(q question) object {
 	return object{"result": result, "transaction_id": w.closeTx}
 }
 
-func (w *world) lookupProducts(q question) object {
+func (w *world) lookupProducts(q question) (any, error) {
+	if len(q.ProductIDs) > 1200 {
+		return nil, errors.New("product refuses more than 1,200 ids")
+	}
 	found := []object{}
 	for _, id := range q.ProductIDs {
 		if p := w.products[id]; p != nil {
@@ -280,7 +287,7 @@ func (w *world) lookupProducts(q question) object {
 				"status": p.status, "available": p.available, "version": 1})
 		}
 	}
-	return object{"products": found}
+	return object{"products": found}, nil
 }
 
 func (w *world) hold(q question) object {

@@ -13,6 +13,7 @@ import (
 // The refusals of a checkout or a quote.
 var (
 	ErrCartEmpty      = fault.New(fault.Invalid, "cart_empty", "There is nothing in the cart.")
+	ErrCartTooLarge   = fault.New(fault.Invalid, "cart_too_large", "An order holds at most 1,200 lines: take some out of the cart.")
 	ErrAddress        = fault.New(fault.Invalid, "address_unknown", "There is no such address of yours.")
 	ErrPaymentMethod  = fault.New(fault.Invalid, "payment_method_unknown", "There is no such means of payment of yours.")
 	ErrPriceChanged   = fault.New(fault.Conflict, "price_changed", "The total is not what was expected: ask for a new quote.")

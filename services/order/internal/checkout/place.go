@@ -135,12 +135,13 @@ func (r *run) gather(ctx context.Context) error {
 	if err := errors.Join(cartErr, accountErr, meansErr); err != nil {
 		return err
 	}
-	switch {
-	case !r.account.Active:
+	if !r.account.Active {
 		return ErrAccount
-	case len(r.cart.Lines) == 0:
-		return ErrCartEmpty
-	case !known:
+	}
+	if err := r.cart.orderable(); err != nil {
+		return err
+	}
+	if !known {
 		return ErrPaymentMethod
 	}
 	return r.account.has(map[string]uuid.UUID{

@@ -21,10 +21,25 @@ type Line struct {
 	Quantity  int64
 }
 
+// maxLines is what Product takes in one hold. A cart may have more where an
+// undone checkout came back to it.
+const maxLines = 1200
+
 // Cart is a cart as it was at a version.
 type Cart struct {
 	Version int64
 	Lines   []Line // empty: there is nothing to order
+}
+
+// orderable refuses a cart that no order can hold.
+func (c Cart) orderable() error {
+	switch n := len(c.Lines); {
+	case n == 0:
+		return ErrCartEmpty
+	case n > maxLines:
+		return ErrCartTooLarge
+	}
+	return nil
 }
 
 // TakeResult is what became of the wish to take a cart.
@@ -92,7 +107,6 @@ type Hold struct {
 // Product is what the catalogue says now.
 type Product struct {
 	Item      order.Item // without quantity
-	Currency  string
 	ForSale   bool
 	Available int64
 }

@@ -42,12 +42,13 @@ func (s *Service) Quote(ctx context.Context, user, shipping uuid.UUID, billing *
 	if err := errors.Join(cartErr, accountErr); err != nil {
 		return Quote{}, err
 	}
-	switch err := account.has(ask); {
-	case !account.Active:
+	if !account.Active {
 		return Quote{}, ErrAccount
-	case len(cart.Lines) == 0:
-		return Quote{}, ErrCartEmpty
-	case err != nil:
+	}
+	if err := cart.orderable(); err != nil {
+		return Quote{}, err
+	}
+	if err := account.has(ask); err != nil {
 		return Quote{}, err
 	}
 	return s.price(ctx, cart, account.Addresses[shipping].Country)

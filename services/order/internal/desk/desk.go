@@ -25,8 +25,8 @@ type Filter struct {
 	Limit   int
 }
 
-// State is what other services may know of an order. The statuses of a checkout
-// that still runs and of an unknown order are not an order's.
+// State is what other services may know of an order. Status is "placing" while
+// its checkout runs, and "unknown" for what is no order.
 type State struct {
 	OrderID uuid.UUID
 	Status  string
@@ -34,12 +34,6 @@ type State struct {
 	Stock   string
 	UserID  *uuid.UUID
 }
-
-// The states of what is no order, or none yet.
-const (
-	Placing = "placing"
-	Unknown = "unknown"
-)
 
 // Reader reads orders as they are now.
 type Reader interface {

@@ -55,8 +55,9 @@ type Ship struct{ Carrier, TrackingNumber string }
 type Deliver struct{}
 
 // settleAfter is how long a cancelled order waits for Payment's own event
-// before Order asks what became of the money.
-const settleAfter = time.Minute
+// before Order asks what became of the money. Without an attempt to end there
+// is no such event.
+const settleAfter = 3 * time.Second
 
 // Apply gives what a fact does to an order at a time.
 func Apply(o Order, f Fact, by Cause, now time.Time) (Outcome, error) {

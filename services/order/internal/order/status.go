@@ -43,17 +43,6 @@ const (
 // Statuses lists every status.
 func Statuses() []Status { return []Status{Created, Confirmed, Shipped, Delivered, Cancelled} }
 
-// PaymentStatuses lists every payment status.
-func PaymentStatuses() []PaymentStatus {
-	return []PaymentStatus{PaymentPending, PaymentRequiresAction, PaymentFailed, PaymentCaptured,
-		PaymentPartiallyRefunded, PaymentRefunded, PaymentVoided}
-}
-
-// StockStatuses lists every stock status.
-func StockStatuses() []StockStatus {
-	return []StockStatus{StockHeld, StockReserved, StockRejected, StockReleased, StockShipped}
-}
-
 // MayBecome is the transition table: the one place that says which steps of the
 // history are legal.
 func (s Status) MayBecome(next Status) bool {

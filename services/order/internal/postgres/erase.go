@@ -10,8 +10,10 @@ import (
 
 const (
 	insertErased = `INSERT INTO erased_users (user_id) VALUES ($1) ON CONFLICT ON CONSTRAINT erased_users_pkey DO NOTHING`
-	// The kept answers show addresses.
-	dropAnswers  = `DELETE FROM idempotency_keys WHERE user_id = $1`
+	// The kept answers show addresses, those to staff who shipped or cancelled an
+	// order of the person too.
+	dropAnswers = `
+DELETE FROM idempotency_keys WHERE user_id = $1 OR position(convert_to('"user_id":"' || $1::uuid::text, 'UTF8') IN body) > 0`
 	selectNaming = `SELECT id FROM orders WHERE user_id = $1 AND NOT erased ORDER BY id`
 )
 

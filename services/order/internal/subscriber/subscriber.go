@@ -13,8 +13,11 @@ import (
 	"github.com/caravan-shop/caravan/services/order/internal/order"
 )
 
-// orderClosed is the failure code that ends every attempt for good.
-const orderClosed = "order_closed"
+// The failure codes by which Payment says that no attempt will capture any more.
+const (
+	orderClosed    = "order_closed"
+	orderCancelled = "order_cancelled"
+)
 
 // Desk takes facts in, each event once.
 type Desk interface {
@@ -67,7 +70,7 @@ func paid(p events.PaymentData) (order.Fact, error) {
 }
 
 func failed(p events.PaymentData) (order.Fact, error) {
-	if p.FailureCode == orderClosed {
+	if p.FailureCode == orderClosed || p.FailureCode == orderCancelled {
 		return order.PaymentWasClosed{}, nil
 	}
 	return order.PaymentAttemptFailed{Attempt: p.Attempt}, nil
