@@ -72,7 +72,7 @@ func Handle(w http.ResponseWriter, r *http.Request, fn func(ctx context.Context)
 		Fail(w, r, err)
 		return
 	}
-	if resp.ETag != "" && r.Method == http.MethodGet && r.Header.Get("If-None-Match") == resp.ETag {
+	if resp.ETag != "" && r.Method == http.MethodGet && notChanged(r, resp.ETag) {
 		w.Header().Set("Etag", resp.ETag)
 		w.WriteHeader(http.StatusNotModified)
 		return
@@ -88,7 +88,7 @@ func Handle(w http.ResponseWriter, r *http.Request, fn func(ctx context.Context)
 // Give writes an answer that was rendered before.
 func Give(w http.ResponseWriter, a idempotency.Answer, replayed bool) { give(w, a, replayed) }
 
-// statusWriter remembers the status for the metrics.
+// statusWriter remembers the status; 0 while nothing has been written.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
@@ -99,7 +99,19 @@ func (w *statusWriter) WriteHeader(status int) {
 	w.ResponseWriter.WriteHeader(status)
 }
 
+func (w *statusWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(p)
+}
+
 // Unwrap lets http.ResponseController reach the connection.
 func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-func statusText(status int) string { return strconv.Itoa(status) }
+func (w *statusWriter) statusText() string {
+	if w.status == 0 {
+		return strconv.Itoa(http.StatusOK)
+	}
+	return strconv.Itoa(w.status)
+}

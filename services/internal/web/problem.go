@@ -18,6 +18,7 @@ import (
 var (
 	errPanic    = errors.New("panic")
 	errStore    = fault.New(fault.Unavailable, "store_unavailable", "The service's store does not answer at the moment.")
+	errGone     = fault.New(fault.Unavailable, "request_cancelled", "The request was given up before its answer.")
 	errDeadline = fault.New(fault.Unavailable, "deadline_exceeded", "The request took longer than it may.")
 )
 
@@ -67,12 +68,13 @@ func Fail(w http.ResponseWriter, r *http.Request, err error) {
 		logOf(r.Context()).Error("request failed", "error", err, "method", r.Method, "trace_id", traceID(r.Context()))
 		f = &fault.Error{Code: "internal_error", Detail: "Something went wrong on our side."}
 	default:
-		if status = Status(f.Kind); status == http.StatusServiceUnavailable {
+		// Nobody waits for the answer of a request that was given up.
+		if status = Status(f.Kind); status == http.StatusServiceUnavailable && f.Code != errGone.Code {
 			logOf(r.Context()).Warn("request refused", "error", err, "method", r.Method, "trace_id", traceID(r.Context()))
 		}
 	}
 	if f.Code == errMethod.Code {
-		status = http.StatusMethodNotAllowed
+		status = http.StatusMethodNotAllowed // no kind of fault: it concerns HTTP alone
 	}
 	writeProblem(w, r, status, f)
 }
@@ -84,7 +86,9 @@ func asFault(ctx context.Context, err error) *fault.Error {
 		return f
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return errDeadline.Because(err)
-	case pg.Transient(err) || errors.Is(err, context.Canceled):
+	case errors.Is(err, context.Canceled) || errors.Is(ctx.Err(), context.Canceled):
+		return errGone.Because(err)
+	case pg.Transient(err):
 		return errStore.Because(err)
 	}
 	return nil

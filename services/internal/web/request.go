@@ -10,6 +10,8 @@ import (
 	"mime"
 	"net"
 	"net/http"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -34,7 +36,8 @@ var (
 )
 
 // Decode reads a JSON body strictly: the right media type (415), one value of
-// the right shape, no unknown field (400, named).
+// the right shape, no field that is unknown, in another letter case or given
+// twice (400, named).
 func Decode[T any](r *http.Request) (T, error) {
 	var v T
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -45,16 +48,14 @@ func Decode[T any](r *http.Request) (T, error) {
 	if err != nil {
 		return v, readFault(err)
 	}
-	if !utf8.Valid(body) || bytes.Contains(body, []byte(`\u0000`)) {
-		return v, errBody.Naming(fault.Field{Field: "", Code: "not_text", Detail: "UTF-8 without NUL"})
-	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&v); err != nil {
-		return v, decodeFault(err)
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+	if !json.Valid(body) || bytes.Equal(bytes.TrimSpace(body), []byte("null")) {
 		return v, errBody
+	}
+	if err := checkStrict(body, reflect.TypeFor[T]()); err != nil {
+		return v, err
+	}
+	if err := json.Unmarshal(body, &v); err != nil {
+		return v, decodeFault(err)
 	}
 	return v, nil
 }
@@ -63,13 +64,6 @@ func decodeFault(err error) error {
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) {
 		return errBody.Naming(fault.Field{Field: wrongType.Field, Code: "wrong_type", Detail: "must be " + wrongType.Type.Kind().String()})
-	}
-	// encoding/json has no type for this error.
-	if name, found := strings.CutPrefix(err.Error(), "json: unknown field "); found {
-		if unquoted, uerr := strconv.Unquote(name); uerr == nil {
-			name = unquoted
-		}
-		return errField.Naming(fault.Field{Field: name, Code: "unknown_field", Detail: "not known here"})
 	}
 	return errBody.Because(err)
 }
@@ -100,13 +94,36 @@ func paramName(err error) string {
 func VersionTag(v int64) string { return `"` + strconv.FormatInt(v, 10) + `"` }
 
 // IfMatch reads the version that a write names; false where it names none.
-// "*" counts as none: it asks only that the thing exists.
-func IfMatch(r *http.Request) (tag string, present bool) {
-	tag = strings.TrimSpace(r.Header.Get("If-Match"))
-	if tag == "" || tag == "*" {
+// "*" counts as none: it asks only that the thing exists. Compare by Matches:
+// a client may name several.
+func IfMatch(r *http.Request) (tags string, present bool) {
+	tags = strings.TrimSpace(strings.Join(r.Header.Values("If-Match"), ","))
+	if tags == "" || tags == "*" {
 		return "", false
 	}
-	return tag, true
+	return tags, true
+}
+
+// Matches tells whether an If-Match names the tag (RFC 9110, 13.1.1): one of a
+// list is enough, and a weak tag never matches.
+func Matches(tags, tag string) bool { return slices.Contains(splitTags(tags), tag) }
+
+// notChanged tells whether If-None-Match names the tag: "*" names any, and weak
+// tags compare like strong ones.
+func notChanged(r *http.Request, tag string) bool {
+	return slices.ContainsFunc(splitTags(strings.Join(r.Header.Values("If-None-Match"), ",")), func(one string) bool {
+		return one == "*" || strings.TrimPrefix(one, "W/") == strings.TrimPrefix(tag, "W/")
+	})
+}
+
+// splitTags splits a list of entity tags. Ours hold no comma, so a tag that
+// does is none of ours, however it falls apart.
+func splitTags(list string) []string {
+	tags := strings.Split(list, ",")
+	for i := range tags {
+		tags[i] = strings.TrimSpace(tags[i])
+	}
+	return tags
 }
 
 // Page is a request for a part of a list.
@@ -155,9 +172,7 @@ func DecodeCursor(cursor string, position any) error {
 	if err != nil {
 		return errCursor
 	}
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(position); err != nil {
+	if !json.Valid(raw) || checkStrict(raw, reflect.TypeOf(position)) != nil || json.Unmarshal(raw, position) != nil {
 		return errCursor
 	}
 	return nil

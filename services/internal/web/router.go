@@ -9,7 +9,9 @@ import (
 	"crypto/subtle"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,7 +43,8 @@ var (
 	errNoRoute  = fault.New(fault.NotFound, "route_unknown", "There is no such route.")
 	errMethod   = fault.New(fault.Malformed, "method_not_allowed", "This route does not answer that method.")
 	errSidecar  = fault.New(fault.Unauthenticated, "sidecar_token_invalid", "Only this app's own sidecar may call it.")
-	errEncoding = fault.New(fault.Malformed, "malformed_request", "The path and the query must be UTF-8 without NUL.")
+	errEncoding = fault.New(fault.Malformed, "malformed_request", "The path and the query must be percent-encoded UTF-8 without NUL.")
+	errTopic    = fault.New(fault.Unavailable, "topic_unknown", "This version of the service does not know the topic.")
 )
 
 const (
@@ -51,7 +54,7 @@ const (
 )
 
 // NewRouter makes a router on which the generated routes are registered. Every
-// request passes, in this order: recover, trace, metrics, app token, size of
+// request passes, in this order: trace, metrics, recover, app token, size of
 // the body (413), token (401), role (403), replay of an idempotency key. A
 // route that the OpenAPI document does not know is refused, /events/ apart.
 func NewRouter(s Setup) (*mux.Router, error) {
@@ -65,20 +68,66 @@ func NewRouter(s Setup) (*mux.Router, error) {
 	for _, c := range s.Collectors {
 		reg.MustRegister(c)
 	}
-	r := mux.NewRouter().UseEncodedPath()
-	r.NotFoundHandler = failing(errNoRoute)
-	r.MethodNotAllowedHandler = failing(errMethod)
-	r.Use(
-		withLog(s.Log), recovering, otelhttp.NewMiddleware(s.App), m.observe,
-		appToken(s.AppToken), encoding, bounded(routes), authenticated(routes, s.Verifier), repeatable(routes, s.Keys),
-	)
+	// Paths match as they are written: an encoded slash is part of an id, and
+	// what is not canonical is no route rather than a redirection.
+	r := mux.NewRouter().UseEncodedPath().SkipClean(true)
+	ahead := []mux.MiddlewareFunc{withLog(s.Log), otelhttp.NewMiddleware(s.App), m.observe, recovering, appToken(s.AppToken)}
+	r.NotFoundHandler = chain(ahead, http.HandlerFunc(noRoute))
+	r.MethodNotAllowedHandler = otherMethod(r, chain(ahead, failing(errMethod)))
+	r.Use(ahead...)
+	r.Use(encoded, bounded(routes), authenticated(routes, s.Verifier), repeatable(routes, s.Keys))
 	r.HandleFunc(healthPath, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }).Methods(http.MethodGet)
 	r.Handle(metricsPath, promhttp.HandlerFor(reg, promhttp.HandlerOpts{})).Methods(http.MethodGet)
 	return r, nil
 }
 
+// chain puts middlewares before a handler that mux gives none.
+func chain(ms []mux.MiddlewareFunc, h http.Handler) http.Handler {
+	for _, m := range slices.Backward(ms) {
+		h = m(h)
+	}
+	return h
+}
+
 func failing(err error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { Fail(w, r, err) })
+}
+
+// noRoute answers 404, but never to the delivery of an event: Dapr would drop
+// it, though another version of the service may know its topic.
+func noRoute(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, eventsPrefix) {
+		Fail(w, r, errTopic)
+		return
+	}
+	Fail(w, r, errNoRoute)
+}
+
+// otherMethod answers HEAD as GET, whose body net/http leaves out; any other
+// method goes to refuse with the methods that the path has in Allow.
+func otherMethod(routes *mux.Router, refuse http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var allowed []string
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete} {
+			as := r.Clone(r.Context())
+			as.Method = method
+			if !answers(routes, as) {
+				continue
+			}
+			if r.Method == http.MethodHead && method == http.MethodGet {
+				routes.ServeHTTP(w, as)
+				return
+			}
+			allowed = append(allowed, method)
+		}
+		w.Header().Set("Allow", strings.Join(allowed, ", "))
+		refuse.ServeHTTP(w, r)
+	})
+}
+
+func answers(routes *mux.Router, r *http.Request) bool {
+	var m mux.RouteMatch
+	return routes.Match(r, &m) && m.MatchErr == nil && m.Route != nil
 }
 
 type logKey struct{}
@@ -98,15 +147,27 @@ func logOf(ctx context.Context) *slog.Logger {
 	return slog.New(slog.DiscardHandler)
 }
 
+// recovering answers 500 for a panic; one that comes after the first byte of an
+// answer breaks the connection off instead, so that half an answer never
+// passes for a whole one.
 func recovering(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rec := &statusWriter{ResponseWriter: w}
 		defer func() {
-			if p := recover(); p != nil {
-				logOf(r.Context()).Error("panic in handler", "panic", p, "stack", string(debug.Stack()))
-				Fail(w, r, errPanic)
+			p := recover()
+			if p == nil {
+				return
 			}
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			logOf(r.Context()).Error("panic in handler", "panic", p, "stack", string(debug.Stack()))
+			if rec.status != 0 {
+				panic(http.ErrAbortHandler)
+			}
+			Fail(w, r, errPanic)
 		}()
-		next.ServeHTTP(w, r)
+		next.ServeHTTP(rec, r)
 	})
 }
 
@@ -124,18 +185,25 @@ func appToken(want string) mux.MiddlewareFunc {
 	}
 }
 
-// encoding refuses what PostgreSQL could not store as text.
-func encoding(next http.Handler) http.Handler {
+// encoded refuses what PostgreSQL could not store as text, and a query that
+// would be read in part.
+func encoded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if badText(r.URL.Path) {
+		query, err := url.ParseQuery(r.URL.RawQuery)
+		bad := err != nil || badText(r.URL.Path)
+		for k, vs := range query {
+			bad = bad || badText(k) || badText(strings.Join(vs, ""))
+		}
+		vars := mux.Vars(r)
+		for name, value := range vars {
+			// The path matched as it was encoded; ids are handed on as they are meant.
+			if vars[name], err = url.PathUnescape(value); err != nil {
+				bad = true
+			}
+		}
+		if bad {
 			Fail(w, r, errEncoding)
 			return
-		}
-		for k, vs := range r.URL.Query() {
-			if badText(k) || badText(strings.Join(vs, "")) {
-				Fail(w, r, errEncoding)
-				return
-			}
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -198,9 +266,21 @@ func newMetrics(reg *prometheus.Registry) metrics {
 
 func (m metrics) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start, rec := time.Now(), &statusWriter{ResponseWriter: w, status: http.StatusOK}
+		start, rec := time.Now(), &statusWriter{ResponseWriter: w}
 		next.ServeHTTP(rec, r)
-		route, _ := mux.CurrentRoute(r).GetPathTemplate()
-		m.duration.WithLabelValues(r.Method, route, statusText(rec.status)).Observe(time.Since(start).Seconds())
+		route := "none"
+		if matched := mux.CurrentRoute(r); matched != nil {
+			route, _ = matched.GetPathTemplate()
+		}
+		m.duration.WithLabelValues(methodLabel(r.Method), route, rec.statusText()).Observe(time.Since(start).Seconds())
 	})
+}
+
+// methodLabel bounds what a client can make of the metric.
+func methodLabel(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete:
+		return method
+	}
+	return "other"
 }

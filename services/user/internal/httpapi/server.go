@@ -48,8 +48,8 @@ func from(r *http.Request) user.Client {
 
 // matcher asks If-Match of a version; without the header any version will do.
 func matcher(r *http.Request) func(version int64) bool {
-	tag, present := web.IfMatch(r)
-	return func(version int64) bool { return !present || tag == web.VersionTag(version) }
+	tags, present := web.IfMatch(r)
+	return func(version int64) bool { return !present || web.Matches(tags, web.VersionTag(version)) }
 }
 
 // precondition refuses a stale If-Match before the body is looked at; the use
