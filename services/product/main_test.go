@@ -48,7 +48,7 @@ func (d *daprd) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 	case strings.HasSuffix(r.URL.Path, "/.well-known/jwks.json"):
 		coordinate := func(n *big.Int) string { return base64.RawURLEncoding.EncodeToString(n.FillBytes(make([]byte, 32))) }
-		fmt.Fprintf(w, `{"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","use":"sig","kid":"k1","x":%q,"y":%q}]}`, coordinate(d.key.X), coordinate(d.key.Y))
+		_, _ = fmt.Fprintf(w, `{"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","use":"sig","kid":"k1","x":%q,"y":%q}]}`, coordinate(d.key.X), coordinate(d.key.Y))
 	case strings.HasSuffix(r.URL.Path, "/internal/sessions/revoked"):
 		_, _ = io.WriteString(w, `{"session_ids":[]}`)
 	case strings.HasSuffix(r.URL.Path, "/internal/orders/states"):

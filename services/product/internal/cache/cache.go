@@ -78,8 +78,12 @@ func key(id uuid.UUID) string { return "product:" + id.String() }
 
 // Product implements product.Reader. Many that ask at once cause one load.
 func (c *Products) Product(ctx context.Context, id uuid.UUID) (product.Product, error) {
-	if p, err, known := c.get(ctx, id); known {
-		return p, err
+	value := c.get(ctx, id)
+	if value == absent {
+		return product.Product{}, product.ErrNotFound
+	}
+	if p, known := read(value); known {
+		return p, nil
 	}
 	v, err, _ := c.flight.Do(id.String(), func() (any, error) {
 		// The load serves all who wait: it must not end with the one who began it.
@@ -95,25 +99,22 @@ func (c *Products) Product(ctx context.Context, id uuid.UUID) (product.Product, 
 	return v.(product.Product), nil
 }
 
-// get reads the copy; known is false where there is none to trust.
-func (c *Products) get(ctx context.Context, id uuid.UUID) (p product.Product, err error, known bool) {
-	var value string
-	err = c.guarded(func() (err error) {
+// get gives the value kept in Redis, "" without one.
+func (c *Products) get(ctx context.Context, id uuid.UUID) (value string) {
+	_ = c.guarded(func() (err error) {
 		value, err = c.rdb.Get(ctx, key(id)).Result()
 		return err
 	})
-	if err != nil {
-		return p, nil, false
-	}
-	if value == absent {
-		return p, product.ErrNotFound, true
-	}
+	return value
+}
+
+// read gives the copy in a value; false for a fence, another format, or none.
+func read(value string) (product.Product, bool) {
+	var p product.Product
 	_, rest, _ := strings.Cut(value, "|")
 	copied, fits := strings.CutPrefix(rest, format+"|")
-	if !fits || copied == "" || json.Unmarshal([]byte(copied), &p) != nil {
-		return product.Product{}, nil, false
-	}
-	return p, nil, true
+	known := fits && copied != "" && json.Unmarshal([]byte(copied), &p) == nil
+	return p, known
 }
 
 func (c *Products) remember(ctx context.Context, id uuid.UUID, p product.Product, err error) {
