@@ -130,7 +130,7 @@ func TestFinds(t *testing.T) {
 		{"85123A", "85123A", 2}, // the exact letter case first, the other after
 		{"85123a", "85123a", 2},
 		{"childrens cup", "90210", 1}, // a synonym
-		{"lantrn", "71053", 1},       // a typo
+		{"lantrn", "71053", 1},        // a typo
 		{"babushka boxs", "22752", 1},
 		{"paisley cake cases", "21977", 1},
 		{"kitchen mug", "90210", 1}, // category and name
