@@ -108,6 +108,19 @@ func (l Layout) recipe(server string) string {
 	return filepath.Join(l.Root, "deploy/local/servers", server)
 }
 
+// makeFolders makes the state folders. Servers that dropped root pass through data; each server's own folder in it is private.
+func (l Layout) makeFolders() error {
+	if err := os.MkdirAll(l.data(), 0o755); err != nil {
+		return err
+	}
+	for _, dir := range []string{l.Dir, l.data()} {
+		if err := os.Chmod(dir, 0o755); err != nil { // whatever the umask says
+			return err
+		}
+	}
+	return os.MkdirAll(l.run(), 0o700)
+}
+
 // FindRoot goes up from a folder to the checkout that it is in.
 func FindRoot(from string) (string, error) {
 	at, err := filepath.Abs(from)

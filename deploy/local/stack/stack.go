@@ -83,6 +83,9 @@ func prepare(ctx context.Context, layout Layout, options Options, out *progress.
 	if err := checkTools(ctx); err != nil {
 		return nil, err
 	}
+	if err := layout.makeFolders(); err != nil {
+		return nil, err
+	}
 	cache, err := provision.Open(options.Cache, options.Root, out)
 	if err != nil {
 		return nil, err

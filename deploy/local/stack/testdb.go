@@ -37,7 +37,7 @@ func RunTestServers(ctx context.Context, t TestServers, out *progress.Printer, u
 	}
 	layout := Layout{Root: t.Root, Dir: dir, block: block}
 	defer func() { _, _ = Reset(dir), os.RemoveAll(dir) }()
-	if err := os.Chmod(dir, 0o755); err != nil {
+	if err := layout.makeFolders(); err != nil {
 		return err
 	}
 	cache, err := provision.Open(t.Cache, t.Root, out)
@@ -69,9 +69,6 @@ func (t TestServers) units(layout Layout, got software) ([]supervise.Unit, []str
 		Postgres: map[string]string{"postgres": throwawayPassword}, Redis: throwawayPassword,
 	})
 	plan.postgres.Connections = 300
-	if err := os.MkdirAll(layout.run(), 0o700); err != nil {
-		return nil, nil, err
-	}
 	postgres, err := plan.postgres.Process()
 	if err != nil {
 		return nil, nil, err
