@@ -95,7 +95,7 @@ func router(cfg Config, log *slog.Logger, keys *idempotency.Keeper, people auth.
 	if err != nil {
 		return nil, err
 	}
-	httpapi.Register(r, saga, orders, cfg.Currency)
+	httpapi.Register(r, saga, orders, keys, cfg.Currency)
 	delivery.Register(r, log, subscriber.Table(orders))
 	return r, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -286,6 +287,33 @@ func TestCommitWhoseAnswerIsLost(t *testing.T) {
 	}
 	if s.world.available(product) != 7 || s.world.inCart(user, product) != 0 {
 		t.Error("a committed order was undone")
+	}
+}
+
+// Many quotes that wait for a slow neighbour keep no connection of the database
+// from others, whether they have a key or not. A key keeps the first answer.
+func TestQuotesHoldNoTransaction(t *testing.T) {
+	s := open(t)
+	product := s.world.product(1000, 9)
+	user := s.buyer(product, 2)
+	quote := func() *httptest.ResponseRecorder {
+		return s.call("POST", "/v1/quotes", user.String(), "k", object{"shipping_address_id": s.world.address})
+	}
+	hook, arrived, resume := stall()
+	s.world.fault("/internal/products/lookup", hook, nil)
+	answer := make(chan *httptest.ResponseRecorder, 1)
+	go func() { answer <- quote() }()
+	<-arrived
+	s.world.fault("/internal/products/lookup", nil, nil)
+	if got := s.column(`SELECT query FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'`); len(got) != 0 {
+		t.Errorf("a transaction waits for Product: %v", got)
+	}
+	close(resume)
+	first := <-answer
+	s.world.fill(user, product, 3)
+	again := quote()
+	if first.Code != 200 || again.Body.String() != first.Body.String() || again.Header().Get("Idempotency-Replayed") != "true" {
+		t.Errorf("got %d %s, then %d %s", first.Code, first.Body, again.Code, again.Body)
 	}
 }
 

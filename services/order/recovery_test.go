@@ -156,6 +156,19 @@ func TestUndoIsFinishedLater(t *testing.T) {
 	}
 }
 
+// What a replica left behind is undone at one turn, however much it is.
+func TestRecoveryTakesAllThatIsDue(t *testing.T) {
+	s := open(t)
+	s.exec(`INSERT INTO checkouts (order_id, user_id, key, hash, state, lease_until)
+		SELECT gen_random_uuid(), gen_random_uuid(), '', '', 'running', now() FROM generate_series(1, 50)`)
+	if err := s.saga.Recover(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if left := s.column(`SELECT state FROM checkouts WHERE state <> 'undone'`); len(left) != 0 {
+		t.Errorf("%d checkouts wait for another turn", len(left))
+	}
+}
+
 func TestStatesOfACheckoutThatRuns(t *testing.T) {
 	s := open(t)
 	user := s.buyer(s.world.product(1000, 9), 2)

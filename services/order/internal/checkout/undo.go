@@ -12,7 +12,7 @@ import (
 // undoWithin bounds one undo; the store's claim on it lasts longer.
 const undoWithin = 8 * time.Second
 
-// recoverBatch is how many checkouts one turn of Recover claims.
+// recoverBatch is how many checkouts are undone at once.
 const recoverBatch = 16
 
 // abandon ends a checkout that failed with cause. From the moment that the row
@@ -85,12 +85,20 @@ func together(ctx context.Context, steps ...func(context.Context) error) error {
 }
 
 // Recover undoes the checkouts that are past their lease and those whose undo
-// failed before. A neighbour that is away leaves its checkouts for a later turn.
+// failed before. A neighbour that is away leaves the rest for a later turn.
 func (s *Service) Recover(ctx context.Context) error {
-	due, err := s.Store.Overdue(ctx, recoverBatch)
-	if err != nil {
-		return err
+	for {
+		due, err := s.Store.Overdue(ctx, recoverBatch)
+		if err != nil || len(due) == 0 {
+			return err
+		}
+		if err := s.undoEach(ctx, due); err != nil {
+			return err
+		}
 	}
+}
+
+func (s *Service) undoEach(ctx context.Context, due []Checkout) error {
 	within, cancel := context.WithTimeout(ctx, undoWithin)
 	defer cancel()
 	steps := make([]func(context.Context) error, 0, len(due))

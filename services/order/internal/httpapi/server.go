@@ -30,12 +30,13 @@ type Checkout interface {
 type Server struct {
 	checkout Checkout
 	desk     *desk.Desk
+	keys     *idempotency.Keeper
 	currency string
 }
 
 // Register puts every route of openapi.yaml on a router of package web.
-func Register(r *mux.Router, c Checkout, d *desk.Desk, currency string) {
-	HandlerWithOptions(&Server{c, d, currency}, GorillaServerOptions{BaseRouter: r, ErrorHandlerFunc: web.ParamError})
+func Register(r *mux.Router, c Checkout, d *desk.Desk, keys *idempotency.Keeper, currency string) {
+	HandlerWithOptions(&Server{c, d, keys, currency}, GorillaServerOptions{BaseRouter: r, ErrorHandlerFunc: web.ParamError})
 }
 
 func caller(ctx context.Context) desk.Person {
@@ -45,20 +46,37 @@ func caller(ctx context.Context) desk.Person {
 
 // CreateQuote prices the present cart.
 func (s *Server) CreateQuote(w http.ResponseWriter, r *http.Request, _ CreateQuoteParams) {
-	web.Handle(w, r, func(ctx context.Context) (web.Response, error) {
-		in, err := web.Decode[QuoteRequest](r)
-		if err == nil {
-			err = required(map[string]bool{"shipping_address_id": in.ShippingAddressId == uuid.Nil})
-		}
-		if err != nil {
-			return web.Response{}, err
-		}
-		q, err := s.checkout.Quote(ctx, caller(ctx).ID, in.ShippingAddressId, in.BillingAddressId)
-		if err != nil {
-			return web.Response{}, err
-		}
-		return web.OK(quoteView(q)), nil
-	})
+	answer, replayed, err := s.quote(r)
+	if err != nil {
+		web.Fail(w, r, err)
+		return
+	}
+	web.Give(w, answer, replayed)
+}
+
+// quote has a key keep its answer once that is known: no transaction may wait
+// for neighbours.
+func (s *Server) quote(r *http.Request) (a idempotency.Answer, replayed bool, err error) {
+	in, err := web.Decode[QuoteRequest](r)
+	if err == nil {
+		err = required(map[string]bool{"shipping_address_id": in.ShippingAddressId == uuid.Nil})
+	}
+	if err != nil {
+		return a, false, err
+	}
+	ctx := r.Context()
+	q, err := s.checkout.Quote(ctx, caller(ctx).ID, in.ShippingAddressId, in.BillingAddressId)
+	if err != nil {
+		return a, false, err
+	}
+	if a, err = web.OK(quoteView(q)).Render(); err != nil {
+		return a, false, err
+	}
+	key, keyed := idempotency.KeyFrom(ctx)
+	if !keyed {
+		return a, false, nil
+	}
+	return s.keys.Once(ctx, key, func(context.Context) (idempotency.Answer, error) { return a, nil })
 }
 
 // PlaceOrder runs a checkout. Its answer is rendered where the order commits, so
