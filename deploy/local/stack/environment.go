@@ -102,7 +102,7 @@ func (p *plan) serversOf(name string) map[string]string {
 // writeEnvironments leaves each service's environment in a file of mode 0600, for a developer who runs one by hand and
 // for `dapr run`.
 func (p *plan) writeEnvironments() error {
-	infra := []string{"SHOP_DAPRD=" + filepath.Join(p.software.dapr, "daprd"), "SHOP_SENTRY=" + servers.Loopback(p.port(sentryPort))}
+	infra := []string{"SHOP_DAPRD=" + p.daprd(), "SHOP_SENTRY=" + servers.Loopback(p.port(sentryPort))}
 	if err := replace(p.run("env", "infra.env"), []byte(shellLines(infra))); err != nil {
 		return err
 	}

@@ -17,6 +17,8 @@ func (p *plan) dapr(parts ...string) string {
 	return filepath.Join(append([]string{p.Root, "dapr"}, parts...)...)
 }
 
+func (p *plan) daprd() string { return filepath.Join(p.software.dapr, "daprd") }
+
 func (p *plan) certificates() string { return p.run("certs") }
 
 // sentry issues the certificates of all sidecars. It makes its own authority on the first start.
@@ -42,7 +44,7 @@ func (p *plan) sidecar(app string) supervise.Unit {
 		after = append(after, "topics", "mongo")
 	}
 	return supervise.Unit{Name: sidecarOf(app), After: after, Process: &supervise.Process{
-		Path: filepath.Join(p.software.dapr, "daprd"), Args: p.sidecarArgs(app), Env: p.sidecarEnv(app), LateEnv: p.trustAnchors,
+		Path: p.daprd(), Args: p.sidecarArgs(app), Env: p.sidecarEnv(app), LateEnv: p.trustAnchors,
 		Dir: p.Dir, Ready: servers.Answers("http://"+servers.Loopback(p.appPort(daprHTTPPort, app))+"/v1.0/healthz", http.StatusNoContent),
 		ReadyWithin: 2 * time.Minute, StopWithin: 15 * time.Second,
 	}}

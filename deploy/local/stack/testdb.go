@@ -15,6 +15,8 @@ import (
 type TestServers struct {
 	Root, Cache                 string
 	Redis, Elasticsearch, Mongo bool
+	// Daprd builds the sidecar; the tests start it themselves.
+	Daprd bool
 }
 
 // throwawayPassword guards servers that live for one test run on loopback and hold nothing of worth.
@@ -44,7 +46,7 @@ func RunTestServers(ctx context.Context, t TestServers, out *progress.Printer, u
 	if err != nil {
 		return err
 	}
-	got, err := obtain(ctx, cache, layout, wanted{postgres: true, redis: t.Redis, elastic: t.Elasticsearch, mongo: t.Mongo})
+	got, err := obtain(ctx, cache, layout, wanted{postgres: true, redis: t.Redis, elastic: t.Elasticsearch, mongo: t.Mongo, dapr: t.Daprd})
 	if err != nil {
 		return err
 	}
@@ -84,5 +86,8 @@ func (t TestServers) units(layout Layout, got software) ([]supervise.Unit, []str
 	add(t.Redis, "redis", "CARAVAN_TEST_REDIS", plan.redis.URL(), plan.redis.Process())
 	add(t.Elasticsearch, "elasticsearch", "CARAVAN_TEST_ELASTICSEARCH", plan.elastic.URL(), plan.elastic.Process())
 	add(t.Mongo, "mongo", "CARAVAN_TEST_MONGO", plan.mongo.URL(), plan.mongo.Process())
+	if t.Daprd {
+		environment = append(environment, "CARAVAN_TEST_DAPRD="+plan.daprd())
+	}
 	return units, environment, nil
 }
