@@ -84,25 +84,35 @@ type Claims struct {
 	Roles     []string  `json:"roles"`
 }
 
-// Parse checks signature, algorithm, type, issuer, audience and times of a
-// token with the key that keys gives, and reads its principal.
+// ErrUnknownKey is what a jwt.Keyfunc for Parse answers for a key id that it
+// does not have; it is then the cause of ErrInvalid.
+var ErrUnknownKey = errors.New("unknown key id")
+
+// Parse checks signature, algorithm, type, issuer, audience and expiry of a
+// token with the key that keys gives, and reads its principal. That a token was
+// issued later than now only shows that two clocks differ.
 func Parse(token string, keys jwt.Keyfunc) (Principal, error) {
+	c, err := parse(token, keys)
+	return c.principal, err
+}
+
+func parse(token string, keys jwt.Keyfunc) (checked, error) {
 	var claims Claims
 	parsed, err := jwt.ParseWithClaims(token, &claims, keys,
 		jwt.WithValidMethods([]string{"ES256", "EdDSA"}),
 		jwt.WithIssuer(Issuer), jwt.WithAudience(Audience),
-		jwt.WithExpirationRequired(), jwt.WithIssuedAt())
+		jwt.WithExpirationRequired())
 	switch {
 	case errors.Is(err, jwt.ErrTokenExpired):
-		return Principal{}, ErrExpired
+		return checked{}, ErrExpired
 	case err != nil:
-		return Principal{}, ErrInvalid.Because(err)
+		return checked{}, ErrInvalid.Because(err)
 	case parsed.Header["typ"] != TokenType:
-		return Principal{}, ErrInvalid
+		return checked{}, ErrInvalid
 	}
 	sub, err := uuid.Parse(claims.Subject)
-	if err != nil || claims.SessionID == uuid.Nil {
-		return Principal{}, ErrInvalid
+	if err != nil || sub == uuid.Nil || claims.SessionID == uuid.Nil {
+		return checked{}, ErrInvalid
 	}
-	return Principal{UserID: sub, SessionID: claims.SessionID, Roles: claims.Roles}, nil
+	return checked{Principal{UserID: sub, SessionID: claims.SessionID, Roles: claims.Roles}, claims.ExpiresAt.Time}, nil
 }

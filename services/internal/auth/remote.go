@@ -3,14 +3,12 @@ package auth
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/MicahParks/keyfunc/v3"
-	"github.com/golang-jwt/jwt/v5"
 	"github.com/google/uuid"
 )
 
@@ -35,8 +33,9 @@ type Remote struct {
 	poll   time.Duration
 	log    *slog.Logger
 
-	keys    atomic.Pointer[keyfunc.Keyfunc]
+	keys    atomic.Pointer[keySet]
 	revoked atomic.Pointer[map[uuid.UUID]struct{}]
+	seen    verified
 
 	mu      sync.Mutex // one fetch of keys at a time
 	fetched time.Time
@@ -56,10 +55,10 @@ func (r *Remote) Verify(ctx context.Context, token string) (Principal, error) {
 			return Principal{}, ErrUnavailable
 		}
 	}
-	p, err := Parse(token, (*keys).Keyfunc)
-	if err != nil && r.unknownKey(token, *keys) {
-		if fresh := r.refetch(ctx); fresh != nil && fresh != keys {
-			p, err = Parse(token, (*fresh).Keyfunc)
+	p, err := r.check(token, keys)
+	if errors.Is(err, ErrUnknownKey) {
+		if fresh := r.refetch(ctx); fresh != keys {
+			p, err = r.check(token, fresh)
 		}
 	}
 	if err != nil {
@@ -73,24 +72,28 @@ func (r *Remote) Verify(ctx context.Context, token string) (Principal, error) {
 	return p, nil
 }
 
-func (r *Remote) unknownKey(token string, keys keyfunc.Keyfunc) bool {
-	t, _, err := jwt.NewParser().ParseUnverified(token, jwt.MapClaims{})
-	if err != nil {
-		return false
+// check verifies a token, or remembers that it has.
+func (r *Remote) check(token string, keys *keySet) (Principal, error) {
+	if p, ok := r.seen.get(keys, token, time.Now()); ok {
+		return p, nil
 	}
-	_, err = keys.Keyfunc(t)
-	return err != nil
+	c, err := parse(token, keys.find)
+	if err == nil {
+		r.seen.put(keys, token, c)
+	}
+	return c.principal, err
 }
 
 // refetch gives the newest keys that can be had, nil if there were never any.
-func (r *Remote) refetch(ctx context.Context) *keyfunc.Keyfunc {
+// The fetch serves every request that waits, so it outlives the one that began it.
+func (r *Remote) refetch(ctx context.Context) *keySet {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if time.Since(r.fetched) < keysAtMost {
 		return r.keys.Load()
 	}
 	r.fetched = time.Now()
-	if err := r.fetchKeys(ctx); err != nil {
+	if err := r.fetchKeys(context.WithoutCancel(ctx)); err != nil {
 		r.log.Warn("signing keys not fetched", "error", err)
 	}
 	return r.keys.Load()
@@ -103,11 +106,11 @@ func (r *Remote) fetchKeys(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kf, err := keyfunc.NewJWKSetJSON(raw)
+	keys, err := readKeys(ctx, raw)
 	if err != nil {
-		return fmt.Errorf("key set: %w", err)
+		return err
 	}
-	r.keys.Store(&kf)
+	r.keys.Store(keys)
 	return nil
 }
 

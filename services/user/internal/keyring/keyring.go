@@ -216,7 +216,7 @@ func (r *Ring) Parse(ctx context.Context, token string) (auth.Principal, error) 
 		return auth.Principal{}, err
 	}
 	p, err := auth.Parse(token, r.lookup(ctx))
-	if !errors.Is(err, errUnknownKey) {
+	if !errors.Is(err, auth.ErrUnknownKey) {
 		return p, err
 	}
 	r.mu.Lock()
@@ -227,8 +227,6 @@ func (r *Ring) Parse(ctx context.Context, token string) (auth.Principal, error) 
 	r.mu.Unlock()
 	return auth.Parse(token, r.lookup(ctx))
 }
-
-var errUnknownKey = errors.New("unknown key id")
 
 func (r *Ring) lookup(ctx context.Context) jwt.Keyfunc {
 	return func(t *jwt.Token) (any, error) {
@@ -244,6 +242,6 @@ func (r *Ring) lookup(ctx context.Context) jwt.Keyfunc {
 				return ed25519.PublicKey(k.Public), nil
 			}
 		}
-		return nil, errUnknownKey
+		return nil, auth.ErrUnknownKey
 	}
 }

@@ -117,7 +117,7 @@ func TestAnotherReplicasKeyIsFound(t *testing.T) {
 	}
 	b.store.keys = other.store.keys
 	// The token is from the future of the wall clock, so it is told apart by its fault's cause.
-	if _, err := b.ring.Parse(t.Context(), token); errors.Is(err, errUnknownKey) {
+	if _, err := b.ring.Parse(t.Context(), token); errors.Is(err, auth.ErrUnknownKey) {
 		t.Errorf("the other replica's key was not looked for: %v", err)
 	}
 }
