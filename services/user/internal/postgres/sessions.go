@@ -18,16 +18,17 @@ const sessionColumns = `SELECT id, user_id, device, address, created_at, last_se
 const (
 	insertSession = `
 INSERT INTO sessions (id, user_id, device, address, created_at, last_seen_at, expires_at)
-SELECT $1, $2, $3, $4, $5, $6, $7 FROM users WHERE id = $2 AND status = 'active' FOR SHARE`
+SELECT $1, $2, $3, $4, $5, $6, $7 FROM users WHERE id = $2 AND status = 'active' AND password_hash = $8 FOR SHARE`
 	insertRefresh = `
 INSERT INTO refresh_tokens (token_hash, session_id, generation, created_at) VALUES ($1, $2, $3, $4)`
-	// The token's row alone is locked here and the session by a statement of its
-	// own: so each is read as it is once its lock is held.
-	selectRefreshLocked = `SELECT session_id, generation, used_at FROM refresh_tokens WHERE token_hash = $1 FOR UPDATE`
-	selectSessionLocked = sessionColumns + `WHERE id = $1 FOR UPDATE`
-	markRefreshUsed     = `UPDATE refresh_tokens SET used_at = $2 WHERE token_hash = $1`
-	touchSession        = `UPDATE sessions SET last_seen_at = $2, expires_at = $3, device = $4, address = $5 WHERE id = $1`
-	selectSessions      = sessionColumns + `
+	// The session is locked first, as an erasure does, and the token by a
+	// statement of its own: so each is read as it is once its lock is held.
+	selectRefreshSession = `SELECT session_id FROM refresh_tokens WHERE token_hash = $1`
+	selectRefreshLocked  = `SELECT generation, used_at FROM refresh_tokens WHERE token_hash = $1 FOR UPDATE`
+	selectSessionLocked  = sessionColumns + `WHERE id = $1 FOR UPDATE`
+	markRefreshUsed      = `UPDATE refresh_tokens SET used_at = $2 WHERE token_hash = $1`
+	touchSession         = `UPDATE sessions SET last_seen_at = $2, expires_at = $3, device = $4, address = $5 WHERE id = $1`
+	selectSessions       = sessionColumns + `
 WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2 AND ($3::uuid IS NULL OR id < $3) ORDER BY id DESC LIMIT $4`
 	revokeSessions = `
 UPDATE sessions SET revoked_at = $4, revoked_reason = $5
@@ -45,16 +46,16 @@ func scanSession(row pgx.CollectableRow) (user.Session, error) {
 	return v, err
 }
 
-// Start implements user.Sessions. An account that was disabled or erased a
-// moment ago gets no session.
-func (s *Store) Start(ctx context.Context, v user.Session, refresh []byte) error {
+// Start implements user.Sessions. An account that was disabled or erased, or
+// whose password was changed, a moment ago gets no session.
+func (s *Store) Start(ctx context.Context, v user.Session, passwordHash string, refresh []byte) error {
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		n, err := s.exec(ctx, "start session", insertSession, v.ID, v.UserID, v.Device, v.Address, v.CreatedAt, v.LastSeenAt, v.ExpiresAt)
+		n, err := s.exec(ctx, "start session", insertSession, v.ID, v.UserID, v.Device, v.Address, v.CreatedAt, v.LastSeenAt, v.ExpiresAt, passwordHash)
 		if err != nil {
 			return err
 		}
 		if n == 0 {
-			return user.ErrAccountDisabled
+			return user.ErrInvalidCredentials
 		}
 		_, err = s.exec(ctx, "first refresh token", insertRefresh, refresh, v.ID, 1, v.CreatedAt)
 		return err
@@ -66,15 +67,8 @@ func (s *Store) Refresh(ctx context.Context, r user.Refresh, decide func(user.Re
 	var t user.RefreshToken
 	outcome := user.Dead
 	err := s.db.InTx(ctx, func(ctx context.Context) error {
-		err := s.db.Conn(ctx).QueryRow(ctx, selectRefreshLocked, r.Digest).Scan(&t.Session.ID, &t.Generation, &t.UsedAt)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("lock refresh token: %w", err)
-		}
-		t.Session, err = one(ctx, s, "lock session", user.ErrRefreshInvalid, scanSession, selectSessionLocked, t.Session.ID)
-		if err != nil {
+		var err error
+		if t, err = s.lockRefresh(ctx, r.Digest); err != nil {
 			return err
 		}
 		outcome = decide(t)
@@ -88,7 +82,30 @@ func (s *Store) Refresh(ctx context.Context, r user.Refresh, decide func(user.Re
 		}
 		return nil
 	})
+	if errors.Is(err, user.ErrRefreshInvalid) {
+		return t, user.Dead, nil
+	}
 	return t, outcome, err
+}
+
+// lockRefresh answers user.ErrRefreshInvalid for a token that is not there.
+func (s *Store) lockRefresh(ctx context.Context, digest []byte) (user.RefreshToken, error) {
+	var t user.RefreshToken
+	id, err := one(ctx, s, "find refresh token", user.ErrRefreshInvalid, pgx.RowTo[uuid.UUID], selectRefreshSession, digest)
+	if err != nil {
+		return t, err
+	}
+	if t.Session, err = one(ctx, s, "lock session", user.ErrRefreshInvalid, scanSession, selectSessionLocked, id); err != nil {
+		return t, err
+	}
+	err = s.db.Conn(ctx).QueryRow(ctx, selectRefreshLocked, digest).Scan(&t.Generation, &t.UsedAt)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return t, user.ErrRefreshInvalid
+	}
+	if err != nil {
+		return t, fmt.Errorf("lock refresh token: %w", err)
+	}
+	return t, nil
 }
 
 func (s *Store) advance(ctx context.Context, r user.Refresh, t user.RefreshToken) error {

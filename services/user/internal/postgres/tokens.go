@@ -26,6 +26,7 @@ RETURNING user_id`
 	insertReset     = `
 INSERT INTO password_reset_tokens (id, user_id, token_hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)`
 	selectReset     = resetColumns + `WHERE id = $1`
+	selectResetUser = `SELECT user_id FROM password_reset_tokens WHERE token_hash = $1`
 	selectResetLive = `SELECT EXISTS (SELECT FROM password_reset_tokens WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2)`
 	useReset        = `
 UPDATE password_reset_tokens SET used_at = $2 WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING user_id`
@@ -34,7 +35,8 @@ UPDATE password_reset_tokens SET used_at = $2 WHERE token_hash = $1 AND used_at 
 	selectVerification = `
 SELECT id, user_id, token_hash, created_at, expires_at, used_at FROM email_verification_tokens
 WHERE user_id = $1 ORDER BY id DESC LIMIT 1`
-	useVerification = `
+	selectVerificationUser = `SELECT user_id FROM email_verification_tokens WHERE token_hash = $1`
+	useVerification        = `
 UPDATE email_verification_tokens SET used_at = $2 WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING user_id`
 )
 
@@ -100,12 +102,30 @@ func (s *Store) ResetIsLive(ctx context.Context, digest []byte, at time.Time) (b
 
 // UseReset implements user.Resets.
 func (s *Store) UseReset(ctx context.Context, digest []byte, at time.Time) (uuid.UUID, error) {
-	id, err := one(ctx, s, "use reset", user.ErrResetToken, pgx.RowTo[uuid.UUID], useReset, digest, at)
-	if err != nil {
-		return uuid.Nil, err
-	}
-	_, err = s.exec(ctx, "use other resets", useOtherResets, id, at)
+	var id uuid.UUID
+	err := s.db.InTx(ctx, func(ctx context.Context) error {
+		err := s.lockOwner(ctx, selectResetUser, digest, user.ErrResetToken)
+		if err != nil {
+			return err
+		}
+		id, err = one(ctx, s, "use reset", user.ErrResetToken, pgx.RowTo[uuid.UUID], useReset, digest, at)
+		if err != nil {
+			return err
+		}
+		_, err = s.exec(ctx, "use other resets", useOtherResets, id, at)
+		return err
+	})
 	return id, err
+}
+
+// lockOwner locks the account of a token before the token, as an erasure does.
+func (s *Store) lockOwner(ctx context.Context, selectOwner string, digest []byte, absent error) error {
+	id, err := one(ctx, s, "owner of token", absent, pgx.RowTo[uuid.UUID], selectOwner, digest)
+	if err != nil {
+		return err
+	}
+	_, err = one(ctx, s, "lock account", absent, pgx.RowTo[bool], lockUser, id)
+	return err
 }
 
 // FindVerification implements user.Verifications.
@@ -122,5 +142,14 @@ func (s *Store) FindVerification(ctx context.Context, userID uuid.UUID) (user.On
 
 // UseVerification implements user.Verifications.
 func (s *Store) UseVerification(ctx context.Context, digest []byte, at time.Time) (uuid.UUID, error) {
-	return one(ctx, s, "use verification", user.ErrVerificationToken, pgx.RowTo[uuid.UUID], useVerification, digest, at)
+	var id uuid.UUID
+	err := s.db.InTx(ctx, func(ctx context.Context) error {
+		err := s.lockOwner(ctx, selectVerificationUser, digest, user.ErrVerificationToken)
+		if err != nil {
+			return err
+		}
+		id, err = one(ctx, s, "use verification", user.ErrVerificationToken, pgx.RowTo[uuid.UUID], useVerification, digest, at)
+		return err
+	})
+	return id, err
 }

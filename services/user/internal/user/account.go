@@ -65,6 +65,7 @@ type Profile struct {
 
 const (
 	maxName       = 100
+	maxLocale     = 35
 	defaultLocale = "en"
 )
 
@@ -87,8 +88,8 @@ func (c *check) locale(value string) string {
 	if value == "" {
 		return defaultLocale
 	}
-	tag, err := language.Parse(value)
-	if err != nil || len(value) > 35 {
+	tag, err := language.Parse(value[:min(len(value), maxLocale+1)])
+	if err != nil || len(value) > maxLocale {
 		c.bad("locale", "bad_locale", "Must be a BCP 47 language tag.")
 		return ""
 	}

@@ -22,14 +22,11 @@ const maxEmail = 254
 // Unicode spelling makes another account.
 func ParseEmail(typed string) (Email, bool) {
 	typed = strings.TrimSpace(typed)
-	if len(typed) > maxEmail || strings.ContainsAny(typed, " \t\r\n<>,;\"()") {
+	if !isAddress(typed) {
 		return Email{}, false
 	}
-	parsed, err := mail.ParseAddress(typed)
-	if err != nil || parsed.Address != typed {
-		return Email{}, false
-	}
-	folded := norm.NFKC.String(cases.Fold().String(norm.NFKC.String(typed)))
+	// Folding maps Cherokee to capitals, or back: small letters settle it.
+	folded := norm.NFKC.String(strings.ToLower(cases.Fold().String(norm.NFKC.String(typed))))
 	at := strings.LastIndexByte(folded, '@')
 	if at < 1 || at > 64 {
 		return Email{}, false
@@ -38,12 +35,21 @@ func ParseEmail(typed string) (Email, bool) {
 	if err != nil || !isDomain(domain) {
 		return Email{}, false
 	}
-	// Compatibility forms may fold to characters that were refused above.
-	local := folded[:at]
-	if strings.ContainsAny(local, " @<>,;\"()") {
+	// Compatibility forms may fold to what would not be an address by itself.
+	normal := folded[:at] + "@" + strings.ToLower(domain)
+	if !isAddress(normal) {
 		return Email{}, false
 	}
-	return Email{Typed: typed, Normal: local + "@" + strings.ToLower(domain)}, true
+	return Email{Typed: typed, Normal: normal}, true
+}
+
+// isAddress tells whether s is a bare address, without quotes or comments.
+func isAddress(s string) bool {
+	if len(s) > maxEmail || strings.ContainsAny(s, " \t\r\n<>,;\"()") {
+		return false
+	}
+	parsed, err := mail.ParseAddress(s)
+	return err == nil && parsed.Address == s
 }
 
 func isDomain(d string) bool {

@@ -40,7 +40,9 @@ type Transactor interface {
 
 // Sessions keeps sessions and their refresh tokens.
 type Sessions interface {
-	Start(ctx context.Context, s Session, refresh []byte) error
+	// Start refuses with ErrInvalidCredentials once the account's password is
+	// no longer the one of this hash: a change ends what the old one opened.
+	Start(ctx context.Context, s Session, passwordHash string, refresh []byte) error
 	// Refresh locks the token of this digest, asks decide and does what it says,
 	// whatever the outcome in one transaction. An unknown digest is Dead.
 	Refresh(ctx context.Context, r Refresh, decide func(RefreshToken) Outcome) (RefreshToken, Outcome, error)

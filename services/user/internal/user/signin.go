@@ -58,23 +58,28 @@ func (s *Service) SignIn(ctx context.Context, email, password string, from Clien
 	}
 	s.Limiter.Forget(ctx, s.Policy.PairFailures, pair(subject, from))
 	if outdated {
-		s.rehash(ctx, u, password)
+		u = s.rehash(ctx, u, password)
 	}
 	return s.startSession(ctx, u, from)
 }
 
-// rehash is a favour of the moment: what fails is done at the next sign-in.
-func (s *Service) rehash(ctx context.Context, u User, password string) {
+// rehash is a favour of the moment: what fails is done at the next sign-in. It
+// gives the account with the hash that stands for the password now.
+func (s *Service) rehash(ctx context.Context, u User, password string) User {
 	hash, err := s.Hasher.Hash(ctx, plain(password))
 	if err != nil {
-		return
+		return u
 	}
-	_, _ = s.Accounts.Update(ctx, u.ID, func(now *User) ([]events.Event, error) {
+	updated, err := s.Accounts.Update(ctx, u.ID, func(now *User) ([]events.Event, error) {
 		if now.PasswordHash == u.PasswordHash {
 			now.PasswordHash = hash
 		}
 		return nil, nil
 	})
+	if err != nil || updated.PasswordHash != hash {
+		return u
+	}
+	return updated
 }
 
 func (s *Service) startSession(ctx context.Context, u User, from Client) (Grant, error) {
@@ -89,7 +94,13 @@ func (s *Service) startSession(ctx context.Context, u User, from Client) (Grant,
 		CreatedAt: at, LastSeenAt: at,
 	}
 	session.ExpiresAt = s.expiry(session, at)
-	if err := s.Sessions.Start(ctx, session, digest(refresh)); err != nil {
+	if err := s.Sessions.Start(ctx, session, u.PasswordHash, digest(refresh)); err != nil {
+		return Grant{}, err
+	}
+	// Roles may have changed while the password was being hashed; from now on a
+	// change of them ends this session too.
+	u, err := s.Accounts.Find(ctx, u.ID)
+	if err != nil {
 		return Grant{}, err
 	}
 	s.Copies.Put(ctx, session.ID, Copy{UserID: u.ID, ExpiresAt: session.ExpiresAt, CheckedAt: at})
