@@ -2,6 +2,7 @@ package cart
 
 import (
 	"encoding/json"
+	"errors"
 	"regexp"
 	"slices"
 	"testing"
@@ -272,7 +273,7 @@ func TestLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := c.Add(product(MaxLines, 1), 1, at(0)); err != ErrFull {
+	if err := c.Add(product(MaxLines, 1), 1, at(0)); !errors.Is(err, ErrFull) {
 		t.Errorf("line %d: got %v, want %v", MaxLines+1, err, ErrFull)
 	}
 	if err := c.Add(product(0, 1), 1, at(0)); err != nil {
@@ -280,14 +281,14 @@ func TestLimits(t *testing.T) {
 	}
 	archived := product(5, 1)
 	archived.Status = "archived"
-	if err := c.Add(archived, 1, at(0)); err != ErrProductNotAvailable {
+	if err := c.Add(archived, 1, at(0)); !errors.Is(err, ErrProductNotAvailable) {
 		t.Errorf("archived product: got %v, want %v", err, ErrProductNotAvailable)
 	}
 	dear := empty(&user, "GBP")
 	if err := dear.Add(product(1, 1<<52), 2, at(0)); err != nil {
 		t.Fatal(err)
 	}
-	if err := dear.stamp(at(1), slide, "w"); err != ErrTotalTooLarge {
+	if err := dear.stamp(at(1), slide, "w"); !errors.Is(err, ErrTotalTooLarge) {
 		t.Errorf("total of 2^53: got %v, want %v", err, ErrTotalTooLarge)
 	}
 }

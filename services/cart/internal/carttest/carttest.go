@@ -100,7 +100,7 @@ func startSidecar(tb testing.TB, mongoURL, database string) (grpcAddress string)
 	}
 	ports := freePorts(tb, 3)
 	log := &bytes.Buffer{}
-	cmd := exec.Command(daprd, "--app-id", App, "--resources-path", dir,
+	cmd := exec.CommandContext(tb.Context(), daprd, "--app-id", App, "--resources-path", dir,
 		"--dapr-http-port", ports[0], "--dapr-grpc-port", ports[1], "--dapr-internal-grpc-port", ports[2],
 		"--dapr-listen-addresses", "127.0.0.1", "--enable-metrics=false", "--log-level", "warn")
 	cmd.Env = append(os.Environ(), "DAPR_API_TOKEN="+token)
@@ -162,9 +162,10 @@ func waitReady(tb testing.TB, url string) {
 func freePorts(tb testing.TB, n int) []string {
 	tb.Helper()
 	var ports []string
+	var listen net.ListenConfig
 	start := 20000 + os.Getpid()%1000*10
 	for port := start; len(ports) < n && port < 32768; port++ {
-		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
+		l, err := listen.Listen(tb.Context(), "tcp", "127.0.0.1:"+strconv.Itoa(port))
 		if err != nil {
 			continue
 		}

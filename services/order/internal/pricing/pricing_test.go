@@ -106,7 +106,7 @@ func halfUp(base, rate int64) int64 {
 
 func TestParseRefuses(t *testing.T) {
 	for name, file := range map[string]string{
-		"misspelt":     "currency: GBP\nshiping: {}",
+		"misspelt":     "currency: GBP\nfreight: {}",
 		"no rest":      "currency: GBP\nshipping: {tax_class: zero, zones: [{name: a, countries: [GB], amount: 1}]}\ntax: [{countries: [\"*\"], rates: {standard: 0, reduced: 0, zero: 0}}]",
 		"rate missing": "currency: GBP\nshipping: {tax_class: zero, zones: [{name: a, countries: [\"*\"], amount: 1}]}\ntax: [{countries: [\"*\"], rates: {standard: 0}}]",
 	} {
