@@ -46,6 +46,9 @@ func Poison(format string, args ...any) error { return poison{fmt.Sprintf(format
 // is Poison, a field that came later is not.
 func Decode[T any](e Event) (T, error) {
 	var v T
+	if bytes.Equal(e.Data, []byte("null")) {
+		return v, Poison("no data of %s", e.Type)
+	}
 	if err := json.Unmarshal(e.Data, &v); err != nil {
 		return v, Poison("data of %s: %v", e.Type, err)
 	}
@@ -90,6 +93,10 @@ func read(r *http.Request, topic string) (Event, error) {
 	}
 	if err := json.NewDecoder(bytes.NewReader(body)).Decode(&e); err != nil {
 		return e, Poison("envelope can't be read")
+	}
+	// PostgreSQL can store no NUL, however often it is tried.
+	if bytes.Contains(body, []byte(`\u0000`)) {
+		return e, Poison("envelope holds a NUL")
 	}
 	if e.ID == "" || e.Type != topic {
 		return e, Poison("envelope has id %q and type %q", e.ID, e.Type)

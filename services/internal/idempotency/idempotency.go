@@ -232,11 +232,12 @@ func (k *Keeper) Finish(ctx context.Context, key Key, a Answer) error {
 	return nil
 }
 
-const forgetLease = `DELETE FROM idempotency_keys WHERE user_id = $1 AND route = $2 AND key = $3 AND status IS NULL`
+const forgetLease = `DELETE FROM idempotency_keys WHERE user_id = $1 AND route = $2 AND key = $3 AND request_hash = $4 AND status IS NULL`
 
-// Forget gives the key back after a refusal, so that the client may try again.
+// Forget gives the key back after a refusal, so that the client may try again;
+// neither another request's key nor one that has its answer.
 func (k *Keeper) Forget(ctx context.Context, key Key) error {
-	if _, err := k.db.Conn(ctx).Exec(ctx, forgetLease, key.UserID, key.Route, key.Key); err != nil {
+	if _, err := k.db.Conn(ctx).Exec(ctx, forgetLease, key.UserID, key.Route, key.Key, key.Hash); err != nil {
 		return fmt.Errorf("idempotency forget: %w", err)
 	}
 	return nil

@@ -125,7 +125,11 @@ func (c *Client) Secret(ctx context.Context, name string) (string, error) {
 	if err := json.Unmarshal(answer, &values); err != nil {
 		return "", fmt.Errorf("secret %s: answer can't be read", name)
 	}
-	return values[name], nil
+	value, found := values[name]
+	if !found {
+		return "", fmt.Errorf("secret %s: not in the answer", name)
+	}
+	return value, nil
 }
 
 // WaitReady waits until the sidecar can be used for outgoing calls. The app may
