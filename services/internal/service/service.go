@@ -37,7 +37,8 @@ type Config struct {
 }
 
 // Load reads a configuration from the environment. Its error names the
-// variables that are missing or malformed, never their values.
+// variables that are missing or malformed; of values it repeats numbers and times
+// alone, as any text is well-formed.
 func Load[T any]() (T, error) {
 	cfg, err := env.ParseAs[T]()
 	if err != nil {
