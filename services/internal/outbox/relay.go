@@ -52,11 +52,13 @@ type Relay struct {
 	log *slog.Logger
 	lag prometheus.Gauge
 	off backoff
+	// rows is how many waiting rows the next round looks at.
+	rows int
 }
 
 // Relay makes the relay of this outbox.
 func (b *Box) Relay(pub Publisher, log *slog.Logger) *Relay {
-	return &Relay{box: b, pub: pub, log: log, off: newBackoff(b.now), lag: prometheus.NewGauge(prometheus.GaugeOpts{
+	return &Relay{box: b, pub: pub, log: log, off: newBackoff(b.now), rows: leastRows, lag: prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "caravan_outbox_lag_seconds", Help: "Age of the oldest event that waits for Kafka.",
 	})}
 }
@@ -110,7 +112,7 @@ func tryLead(ctx context.Context, conn *pgxpool.Conn) (got bool, err error) {
 		return false, fmt.Errorf("relay lock: %w", err)
 	}
 	if got {
-		// However the table grows, what waits is found by its partial index.
+		// However the table grows, what waits is found by an index.
 		_, err = conn.Exec(ctx, `SET enable_seqscan = off`)
 	}
 	return got, err
@@ -130,13 +132,28 @@ func (r *Relay) wait(ctx context.Context) {
 // since the producer may reorder what is in flight together. What rests is left
 // out only then, or a key's next event would overtake the one that rests.
 const selectWaiting = `
-WITH heads AS (
-    SELECT DISTINCT ON (key COLLATE "C") key, topic, position FROM outbox
-    WHERE published_at IS NULL ORDER BY key COLLATE "C", position),
+WITH oldest AS (
+    SELECT id, key, topic, position FROM outbox WHERE published_at IS NULL ORDER BY position LIMIT $4),
+heads AS (
+    SELECT DISTINCT ON (key COLLATE "C") id, key, topic, position FROM oldest ORDER BY key COLLATE "C", position),
 turn AS MATERIALIZED (
-    SELECT position FROM heads WHERE key <> ALL($2) AND topic <> ALL($3) ORDER BY position LIMIT $1)
-SELECT o.id, o.topic, o.key, o.payload, o.traceparent
-FROM turn JOIN outbox AS o ON o.position = turn.position AND o.published_at IS NULL ORDER BY o.position`
+    SELECT id FROM heads WHERE key <> ALL($2) AND topic <> ALL($3) ORDER BY position LIMIT $1)
+SELECT o.id, o.topic, o.key, o.payload, o.traceparent FROM turn JOIN outbox AS o ON o.id = turn.id ORDER BY o.position`
+
+// A round looks at the oldest waiting rows. Where they belong to few keys it
+// looks further the next time, so that a hot key hides nobody behind it.
+const (
+	leastRows = 1 << 14
+	mostRows  = 1 << 24
+	fewKeys   = roundKeys / 8
+)
+
+func further(rows, found int) int {
+	if found < fewKeys {
+		return min(rows*8, mostRows)
+	}
+	return leastRows
+}
 
 const (
 	selectOldest  = `SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY position LIMIT 1`
@@ -206,7 +223,7 @@ func (r *Relay) waiting(ctx context.Context, conn *pgxpool.Conn) (map[string]*tu
 		return nil, err
 	}
 	restingKeys, restingTopics := r.off.resting()
-	rows, err := conn.Query(ctx, selectWaiting, roundKeys, restingKeys, restingTopics)
+	rows, err := conn.Query(ctx, selectWaiting, roundKeys, restingKeys, restingTopics, r.rows)
 	if err != nil {
 		return nil, fmt.Errorf("read outbox: %w", err)
 	}
@@ -214,7 +231,9 @@ func (r *Relay) waiting(ctx context.Context, conn *pgxpool.Conn) (map[string]*tu
 	var id uuid.UUID
 	var topic string
 	var e Entry
+	n := 0
 	_, err = pgx.ForEachRow(rows, []any{&id, &topic, &e.Key, &e.Data, &e.Traceparent}, func() error {
+		n++
 		if turns[topic] == nil {
 			turns[topic] = &turn{topic: topic}
 		}
@@ -226,6 +245,7 @@ func (r *Relay) waiting(ctx context.Context, conn *pgxpool.Conn) (map[string]*tu
 	if err != nil {
 		return nil, fmt.Errorf("read outbox: %w", err)
 	}
+	r.rows = further(r.rows, n)
 	return turns, nil
 }
 
