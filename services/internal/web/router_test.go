@@ -225,3 +225,19 @@ func TestFiftyAtOnceTakeEffectOnce(t *testing.T) {
 		t.Errorf("got %d answers and %d effects, want 1 and 1", made.Load(), f.effects.Load())
 	}
 }
+
+func TestKeyedRequestNeedsOneConnection(t *testing.T) {
+	f := newFixture(t)
+	var wg sync.WaitGroup
+	for i := range 60 { // five times the pool
+		wg.Go(func() {
+			if rec := f.do("POST", "/v1/must", "alice", fmt.Sprint("many-", i), `{"note":"a"}`); rec.Code != 201 {
+				t.Errorf("got %s, want 201", code(rec))
+			}
+		})
+	}
+	wg.Wait()
+	if got := f.effects.Load(); got != 60 {
+		t.Errorf("effects: got %d, want 60", got)
+	}
+}

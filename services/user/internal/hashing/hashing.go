@@ -37,6 +37,9 @@ type Queue struct {
 // New makes a queue that hashes workers passwords at once while at most waiting
 // others wait.
 func New(cost Cost, workers, waiting int) (*Queue, error) {
+	if workers < 1 || waiting < 0 {
+		return nil, fmt.Errorf("hash queue: %d workers and room for %d are too few", workers, waiting)
+	}
 	q := &Queue{
 		params:  &argon2id.Params{Memory: cost.MemoryKiB, Iterations: cost.Passes, Parallelism: cost.Lanes, SaltLength: 16, KeyLength: 32},
 		slots:   make(chan struct{}, workers),

@@ -35,6 +35,12 @@ func TestHashAndVerify(t *testing.T) {
 	}
 }
 
+func TestQueueNeedsAWorker(t *testing.T) {
+	if _, err := New(cheap, 0, 1); err == nil {
+		t.Error("no worker: got no error, though all would wait for ever")
+	}
+}
+
 func TestWeakerHashIsOutdated(t *testing.T) {
 	hash, err := open(t, cheap, 1, 1).Hash(t.Context(), "passphrase")
 	if err != nil {

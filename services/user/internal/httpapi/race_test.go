@@ -3,7 +3,9 @@ package httpapi_test
 import (
 	"context"
 	"encoding/base64"
+	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/uuid"
@@ -96,5 +98,23 @@ func TestOddInputIsRefused(t *testing.T) {
 	r := s.call("HEAD", "/v1/users/me", p.access, nil)
 	if r.status != 200 || r.header.Get("Etag") == "" {
 		t.Errorf("HEAD: got %d with ETag %q, want 200 with one", r.status, r.header.Get("Etag"))
+	}
+}
+
+func TestManyKeyedRequestsAtOnceDoNotStarveEachOther(t *testing.T) {
+	s := open(t)
+	p := s.newPerson()
+	place := map[string]any{"recipient": "A", "line1": "1 Road", "city": "London", "postal_code": "SW1Y 4JH", "country": "GB", "is_default_shipping": true, "is_default_billing": false}
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() {
+			if r := s.call("POST", "/v1/users/me/addresses", p.access, place, fmt.Sprintf("Idempotency-Key: k%d", i)); r.status != 201 {
+				t.Errorf("got %d %s, want 201", r.status, r.raw)
+			}
+		})
+	}
+	wg.Wait()
+	if n := query[int](s, `SELECT count(*) FROM user_addresses WHERE is_default_shipping`); n != 1 {
+		t.Errorf("default addresses: got %d, want 1", n)
 	}
 }
