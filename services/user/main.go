@@ -231,7 +231,7 @@ func (a *application) sweep(keeper *idempotency.Keeper) func(context.Context) er
 func (a *application) ensureDemo(ctx context.Context) error {
 	for {
 		err := a.users.EnsureDemo(ctx, a.cfg.DemoAccounts)
-		if err == nil || ctx.Err() != nil {
+		if err == nil {
 			return nil
 		}
 		if kind, _ := fault.KindOf(err); kind == fault.Invalid {

@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -52,7 +53,7 @@ func NewKey(user uuid.UUID, route, clientKey, path, query string, body []byte) K
 func digest(clientKey, path, query string, body []byte) []byte {
 	h := hmac.New(sha256.New, []byte(clientKey))
 	for _, part := range [][]byte{[]byte(path), []byte(query), body} {
-		fmt.Fprintf(h, "%d:", len(part))
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 		h.Write(part)
 	}
 	return h.Sum(nil)

@@ -38,9 +38,6 @@ func (m Money) Add(o Money) (Money, error) {
 	return Money{sum, m.Currency}, nil
 }
 
-// Sub is Add of the negative.
-func (m Money) Sub(o Money) (Money, error) { return m.Add(Money{-o.Amount, o.Currency}) }
-
 // Times multiplies by a count of units; it fails on overflow.
 func (m Money) Times(n int64) (Money, error) {
 	hi, lo := bits.Mul64(abs(m.Amount), abs(n))

@@ -117,7 +117,7 @@ func digest(t testing.TB, migrations fs.FS) string {
 			return err
 		}
 		body, err := fs.ReadFile(migrations, path)
-		fmt.Fprintf(h, "%s %d ", path, len(body))
+		h.Write(fmt.Appendf(nil, "%s %d ", path, len(body)))
 		h.Write(body)
 		return err
 	})

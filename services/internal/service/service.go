@@ -90,7 +90,7 @@ type Job struct {
 // Serve listens, runs the jobs, and returns when ctx has ended and everything
 // has come to rest: first the server drains, then the jobs stop.
 func Serve(ctx context.Context, cfg Config, log *slog.Logger, handler http.Handler, jobs ...Job) error {
-	l, err := net.Listen("tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)))
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)))
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}

@@ -63,15 +63,12 @@ func Status(k fault.Kind) int {
 func Fail(w http.ResponseWriter, r *http.Request, err error) {
 	f := asFault(r.Context(), err)
 	status := http.StatusInternalServerError
-	switch {
-	case f == nil:
+	if f == nil {
 		logOf(r.Context()).Error("request failed", "error", err, "method", r.Method, "trace_id", traceID(r.Context()))
 		f = &fault.Error{Code: "internal_error", Detail: "Something went wrong on our side."}
-	default:
+	} else if status = Status(f.Kind); status == http.StatusServiceUnavailable && f.Code != errGone.Code {
 		// Nobody waits for the answer of a request that was given up.
-		if status = Status(f.Kind); status == http.StatusServiceUnavailable && f.Code != errGone.Code {
-			logOf(r.Context()).Warn("request refused", "error", err, "method", r.Method, "trace_id", traceID(r.Context()))
-		}
+		logOf(r.Context()).Warn("request refused", "error", err, "method", r.Method, "trace_id", traceID(r.Context()))
 	}
 	if f.Code == errMethod.Code {
 		status = http.StatusMethodNotAllowed // no kind of fault: it concerns HTTP alone
