@@ -24,6 +24,7 @@ const (
 	keysEvery    = 5 * time.Minute
 	keysAtMost   = 2 * time.Second // between two fetches on an unknown key id
 	fetchTimeout = 3 * time.Second
+	failureRetry = time.Second
 )
 
 // Remote verifies tokens of a service that is not User. With no keys fetched
@@ -130,22 +131,27 @@ func (r *Remote) fetchRevoked(ctx context.Context) error {
 }
 
 // Run keeps keys and revoked sessions fresh until ctx ends; it returns nil then.
-// A failure is tried again after a second.
+// A failure is tried again after a second, and logged when it begins.
 func (r *Remote) Run(ctx context.Context) error {
 	var nextKeys time.Time
+	failing := false
 	for ctx.Err() == nil {
-		wait := r.poll
-		if err := r.fetchRevoked(ctx); err != nil {
-			r.log.Warn("revoked sessions not fetched", "error", err)
-			wait = time.Second
-		}
-		if now := time.Now(); now.After(nextKeys) {
-			if err := r.fetchKeys(ctx); err != nil {
-				wait = time.Second
-			} else {
+		err := r.fetchRevoked(ctx)
+		if now := time.Now(); !now.Before(nextKeys) {
+			keysErr := r.fetchKeys(ctx)
+			if keysErr == nil {
 				nextKeys = now.Add(keysEvery)
 			}
+			err = errors.Join(err, keysErr)
 		}
+		wait := r.poll
+		if err != nil {
+			wait = min(r.poll, failureRetry)
+			if !failing && ctx.Err() == nil {
+				r.log.Warn("keys and revoked sessions not fetched; the last ones stay in force", "error", err)
+			}
+		}
+		failing = err != nil
 		t := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
