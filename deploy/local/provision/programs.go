@@ -41,7 +41,7 @@ func (c *Cache) Programs(ctx context.Context, dir string, packages []string) err
 	}
 	defer unlock()
 	return c.out.Step("build the services", func() error {
-		args := append([]string{"build", "-buildvcs=false", "-trimpath", "-o", dir + "/"}, packages...)
+		args := append([]string{"build", "-buildvcs=false", "-o", dir + "/"}, packages...)
 		return run(ctx, c.root, nil, "go", args...)
 	})
 }
