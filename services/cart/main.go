@@ -94,7 +94,7 @@ func serve(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	httpapi.Register(router, carts, documents, time.Now)
-	delivery.Register(router, log, subscriber.Handlers(carts, prices, time.Now))
+	delivery.Register(router, log, delivery.KeepBeside("cart", dapr, service.NewID, time.Now), subscriber.Handlers(carts, prices, time.Now))
 
 	return service.Serve(ctx, cfg.Config, log, router,
 		service.Job{Name: "tokens", Run: tokens.Run},

@@ -80,7 +80,7 @@ func run(ctx context.Context, log *slog.Logger, _ []string) error {
 		return err
 	}
 	httpapi.Register(router, renderer, cfg.Currency)
-	delivery.Register(router, log, subscriber.Table(notifier))
+	delivery.Register(router, log, delivery.KeepBeside("notification", neighbours, service.NewID, time.Now), subscriber.Table(notifier))
 
 	return service.Serve(ctx, cfg.Config, log, router,
 		service.Job{Name: "session keys", Run: verifier.Run},

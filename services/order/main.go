@@ -70,7 +70,8 @@ func run(ctx context.Context, log *slog.Logger, args []string) error {
 	}
 	people := auth.NewRemote(auth.FromSidecar(dapr), cfg.RevokedPoll, log)
 	relay := box.Relay(dapr, log)
-	handler, err := router(cfg, log, keys, people, relay.Collector(), saga, orders)
+	handler, err := router(cfg, log, keys, people, relay.Collector(), saga, orders,
+		delivery.KeepBeside("order", dapr, service.NewID, time.Now))
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func run(ctx context.Context, log *slog.Logger, args []string) error {
 }
 
 func router(cfg Config, log *slog.Logger, keys *idempotency.Keeper, people auth.Verifier, lag prometheus.Collector,
-	saga *checkout.Service, orders *desk.Desk) (http.Handler, error) {
+	saga *checkout.Service, orders *desk.Desk, keep delivery.Keep) (http.Handler, error) {
 	r, err := web.NewRouter(web.Setup{
 		App: "order", Spec: spec, AppToken: cfg.AppToken, Verifier: people, Keys: keys,
 		Collectors: []prometheus.Collector{lag}, Log: log,
@@ -96,7 +97,7 @@ func router(cfg Config, log *slog.Logger, keys *idempotency.Keeper, people auth.
 		return nil, err
 	}
 	httpapi.Register(r, saga, orders, keys, cfg.Currency)
-	delivery.Register(r, log, subscriber.Table(orders))
+	delivery.Register(r, log, keep, subscriber.Table(orders))
 	return r, nil
 }
 

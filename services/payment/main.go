@@ -91,7 +91,7 @@ func serve(ctx context.Context, log *slog.Logger) error {
 		Saving:  payment.NewSaving(store, store, store, stripe, time.Now, service.NewID),
 		Notices: payment.NewListening(store, store, store), Reader: stripegateway.NewHearing(secrets.webhook),
 	})
-	delivery.Register(router, log, subscriber.Handlers(checkout, store))
+	delivery.Register(router, log, delivery.KeepBeside("payment", dapr, service.NewID, time.Now), subscriber.Handlers(checkout, store))
 
 	return service.Serve(ctx, cfg.Config, log, router,
 		service.Job{Name: "tokens", Run: tokens.Run},

@@ -149,7 +149,7 @@ func (a *application) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	delivery.Register(router, a.log, subscriber.Table(a.db, a.stock, a.catalogue, a.queue, a.copies.queued))
+	delivery.Register(router, a.log, delivery.KeepBeside("product", a.sidecar, service.NewID, time.Now), subscriber.Table(a.db, a.stock, a.catalogue, a.queue, a.copies.queued))
 	return service.Serve(ctx, a.cfg.Config, a.log, router,
 		service.Job{Name: "outbox relay", Run: relay.Run},
 		service.Job{Name: "token keys", Run: verifier.Run},

@@ -38,8 +38,8 @@ type poison struct{ reason string }
 
 func (p poison) Error() string { return "event can never succeed: " + p.reason }
 
-// Poison tells that an event can never succeed. The reason is logged: it must
-// hold no personal data.
+// Poison tells that an event can never succeed. The reason is logged and kept
+// beside the dead letter: it must hold no personal data.
 func Poison(format string, args ...any) error { return poison{fmt.Sprintf(format, args...)} }
 
 // Decode reads the data of an event strictly enough to trust it: a wrong shape
@@ -55,34 +55,57 @@ func Decode[T any](e Event) (T, error) {
 	return v, nil
 }
 
-// Register adds POST /events/<topic> for each handler.
-func Register(r *mux.Router, log *slog.Logger, table map[string]Handler) {
+// Register adds POST /events/<topic> for each handler. What is given up is
+// explained to keep first.
+func Register(r *mux.Router, log *slog.Logger, keep Keep, table map[string]Handler) {
 	for topic, h := range table {
-		r.HandleFunc("/events/"+topic, receive(log, topic, h)).Methods(http.MethodPost)
+		d := door{log: log, keep: keep, topic: topic, handle: h}
+		r.HandleFunc("/events/"+topic, d.receive).Methods(http.MethodPost)
 	}
 }
 
-func receive(log *slog.Logger, topic string, h Handler) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), handleTimeout)
-		defer cancel()
-		e, err := read(r, topic)
-		if err == nil {
-			err = h(ctx, e)
-		}
-		status := "SUCCESS"
-		var dead poison
-		switch {
-		case errors.As(err, &dead):
-			log.Error("event goes to the dead letters", "topic", topic, "event_id", e.ID, "reason", dead.reason)
-			status = "DROP"
-		case err != nil:
-			log.Warn("event is retried", "topic", topic, "event_id", e.ID, "error", err)
-			status = "RETRY"
-		}
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"status":"`+status+`"}`)
+// door is where the events of one topic come in.
+type door struct {
+	log    *slog.Logger
+	keep   Keep
+	topic  string
+	handle Handler
+}
+
+func (d door) receive(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), handleTimeout)
+	defer cancel()
+	e, err := read(r, d.topic)
+	if err == nil {
+		err = d.handle(ctx, e)
 	}
+	var dead poison
+	if errors.As(err, &dead) {
+		// Without its reason kept it is not given up: it comes again.
+		if err = d.bury(ctx, r, e, dead.reason); err == nil {
+			answer(w, "DROP")
+			return
+		}
+	}
+	if err != nil {
+		d.log.Warn("event is retried", "topic", d.topic, "event_id", e.ID, "error", err)
+		answer(w, "RETRY")
+		return
+	}
+	answer(w, "SUCCESS")
+}
+
+func (d door) bury(ctx context.Context, r *http.Request, e Event, reason string) error {
+	d.log.Error("event goes to the dead letters", "topic", d.topic, "event_id", e.ID, "reason", reason)
+	return d.keep(ctx, Refusal{
+		EventID: e.ID, Topic: d.topic, Reason: reason,
+		Partition: position(r, "__partition"), Offset: position(r, "__offset"),
+	})
+}
+
+func answer(w http.ResponseWriter, status string) {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, `{"status":"`+status+`"}`)
 }
 
 func read(r *http.Request, topic string) (Event, error) {

@@ -25,8 +25,9 @@ type order struct {
 func TestWhatTheSidecarIsTold(t *testing.T) {
 	var log bytes.Buffer
 	var bounded bool
+	var kept grave
 	r := mux.NewRouter()
-	delivery.Register(r, slog.New(slog.NewTextHandler(&log, nil)), map[string]delivery.Handler{
+	delivery.Register(r, slog.New(slog.NewTextHandler(&log, nil)), kept.keep, map[string]delivery.Handler{
 		"order.created": func(ctx context.Context, e delivery.Event) error {
 			deadline, set := ctx.Deadline()
 			bounded = set && time.Until(deadline) < 15*time.Second
@@ -63,6 +64,9 @@ func TestWhatTheSidecarIsTold(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			rec := httptest.NewRecorder()
 			r.ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/events/order.created", strings.NewReader(c.body)))
+			if got := kept.take(); (c.want == "DROP") != (got != "") {
+				t.Errorf("kept the reason %q", got)
+			}
 			if got, want := rec.Body.String(), `{"status":"`+c.want+`"}`; rec.Code != http.StatusOK || got != want {
 				t.Errorf("got %d %s, want 200 %s", rec.Code, got, want)
 			}
@@ -83,7 +87,7 @@ func (broken) Read([]byte) (int, error) { return 0, errors.New("connection lost"
 
 func TestBodyThatBreaksOffIsDeliveredAgain(t *testing.T) {
 	r := mux.NewRouter()
-	delivery.Register(r, slog.New(slog.DiscardHandler), map[string]delivery.Handler{
+	delivery.Register(r, slog.New(slog.DiscardHandler), (&grave{}).keep, map[string]delivery.Handler{
 		"t": func(context.Context, delivery.Event) error { return nil },
 	})
 	rec := httptest.NewRecorder()

@@ -101,7 +101,7 @@ func newAPI(t *testing.T) api {
 		Now: time.Now, NewID: uuid.New, Random: rand.Reader, Log: log,
 	})
 	httpapi.Register(router, carts, state.Collection, time.Now)
-	delivery.Register(router, log, subscriber.Handlers(carts, state.Worklist, time.Now))
+	delivery.Register(router, log, func(context.Context, delivery.Refusal) error { return nil }, subscriber.Handlers(carts, state.Worklist, time.Now))
 	return api{t, router, p, "Bearer customer:" + uuid.NewString()}
 }
 

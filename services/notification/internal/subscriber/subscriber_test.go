@@ -33,7 +33,7 @@ func (r *recorder) Notify(_ context.Context, o notification.Occasion) error {
 func post(t *testing.T, n subscriber.Notifier, topic, data string) string {
 	t.Helper()
 	router := mux.NewRouter()
-	delivery.Register(router, slog.New(slog.DiscardHandler), subscriber.Table(n))
+	delivery.Register(router, slog.New(slog.DiscardHandler), func(context.Context, delivery.Refusal) error { return nil }, subscriber.Table(n))
 	body := `{"specversion":"1.0","id":"0195942a-3c48-7000-8000-000000000001","type":"` + topic + `","source":"test","data":` + data + `}`
 	req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/events/"+topic, strings.NewReader(body))
 	rec := httptest.NewRecorder()

@@ -157,7 +157,7 @@ func (s *shop) wire(stripe *stripegateway.Gateway, log *slog.Logger) {
 		Saving:  payment.NewSaving(s.store, s.store, s.store, stripe, time.Now, service.NewID),
 		Notices: payment.NewListening(s.store, s.store, s.store), Reader: stripegateway.NewHearing(webhookSecret),
 	})
-	delivery.Register(router, log, subscriber.Handlers(checkout, s.store))
+	delivery.Register(router, log, func(context.Context, delivery.Refusal) error { return nil }, subscriber.Handlers(checkout, s.store))
 	s.handler = router
 }
 
