@@ -8,10 +8,11 @@ SHELL   := /bin/bash
 export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help caravan run infra status logs stop reset demo doctor test test-units test-stack bench verify lint generate build dapr-cli
+.PHONY: help caravan run infra status logs stop reset demo doctor test test-units test-stack bench verify lint generate build dapr-cli \
+	diagrams diagrams-check
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 caravan:
 	@command -v $(GO) >/dev/null || { echo "Go 1.26 is missing; install it: https://go.dev/dl" >&2; exit 1; }
@@ -68,9 +69,16 @@ generate: ## write the generated code anew
 verify: lint ## lint, generated code, race detector and all tests
 	@$(MAKE) --no-print-directory generate
 	@git diff --exit-code -- '*.gen.go' || { echo "generated code differs from its source: commit the result of make generate" >&2; exit 1; }
-	@$(MAKE) --no-print-directory caravan
+	@$(MAKE) --no-print-directory diagrams-check
 	@$(CARAVAN) testdb --with all -- $(GO) test -race -timeout 30m $$($(GO) list ./services/... ./deploy/...)
 	@$(MAKE) --no-print-directory test
+
+diagrams: caravan ## draw docs/diagrams anew from schemas, events and access control
+	@$(CARAVAN) testdb -- $(GO) -C deploy/diagrams run . -root $(CURDIR)
+
+diagrams-check: caravan ## fail if a diagram differs from what the code is
+	@$(GO) -C deploy/diagrams vet ./... && $(GO) -C deploy/diagrams test ./...
+	@$(CARAVAN) testdb -- $(GO) -C deploy/diagrams run . -root $(CURDIR) -check
 
 dapr-cli: ## build the Dapr CLI into bin/dapr (several minutes)
 	@cd dapr/cli && GOWORK=off $(GO) build -trimpath -o $(CURDIR)/bin/dapr .
