@@ -41,8 +41,11 @@ func run(ctx context.Context, log *slog.Logger, args []string) error {
 		}
 		return pg.Migrate(ctx, cfg.DatabaseURL, postgres.Migrations())
 	}
+	if len(args) > 0 && args[0] == "reconcile" {
+		return reconcile(ctx, log, len(args) == 2 && args[1] == "--repair")
+	}
 	if len(args) > 0 {
-		return fmt.Errorf("usage: %s [migrate]", os.Args[0])
+		return fmt.Errorf("usage: %s [migrate | reconcile [--repair]]", os.Args[0])
 	}
 	return serve(ctx, log)
 }
