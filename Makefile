@@ -9,7 +9,7 @@ export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
 .PHONY: help caravan run infra status logs stop reset demo doctor test test-units test-stack bench verify lint generate build dapr-cli \
-	diagrams diagrams-check
+	diagrams diagrams-check openapi-lint fuzz-api
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -69,7 +69,7 @@ generate: ## write the generated code anew
 verify: lint ## lint, generated code, race detector and all tests
 	@$(MAKE) --no-print-directory generate
 	@git diff --exit-code -- '*.gen.go' || { echo "generated code differs from its source: commit the result of make generate" >&2; exit 1; }
-	@$(MAKE) --no-print-directory diagrams-check
+	@$(MAKE) --no-print-directory openapi-lint diagrams-check
 	@$(CARAVAN) testdb --with all -- $(GO) test -race -timeout 30m $$($(GO) list ./services/... ./deploy/...)
 	@$(MAKE) --no-print-directory test
 
@@ -79,6 +79,12 @@ diagrams: caravan ## draw docs/diagrams anew from schemas, events and access con
 diagrams-check: caravan ## fail if a diagram differs from what the code is
 	@$(GO) -C deploy/diagrams vet ./... && $(GO) -C deploy/diagrams test ./...
 	@$(CARAVAN) testdb -- $(GO) -C deploy/diagrams run . -root $(CURDIR) -check
+
+openapi-lint: ## lint the OpenAPI documents and asyncapi.yaml; warnings fail (needs Node)
+	@npx --yes @stoplight/spectral-cli@6.16.0 lint --quiet --fail-severity=warn services/*/openapi.yaml services/events/asyncapi.yaml
+
+fuzz-api: ## send generated requests to a running stack; a 5xx or an undocumented answer fails
+	@tests/fuzz.sh
 
 dapr-cli: ## build the Dapr CLI into bin/dapr (several minutes)
 	@cd dapr/cli && GOWORK=off $(GO) build -trimpath -o $(CURDIR)/bin/dapr .
