@@ -43,6 +43,9 @@ const (
 	TopicUserDeleted    = "user.deleted"
 	TopicPasswordReset  = "password.reset"
 
+	TopicEmailVerification = "email.verification"
+	TopicEmailChanged      = "email.changed"
+
 	TopicOrderCreated   = "order.created"
 	TopicOrderConfirmed = "order.confirmed"
 	TopicOrderShipped   = "order.shipped"
@@ -67,7 +70,7 @@ const (
 // besides, one a consumer.
 func Topics() []string {
 	return []string{
-		TopicUserRegistered, TopicUserUpdated, TopicUserDeleted, TopicPasswordReset,
+		TopicUserRegistered, TopicUserUpdated, TopicUserDeleted, TopicPasswordReset, TopicEmailVerification, TopicEmailChanged,
 		TopicOrderCreated, TopicOrderConfirmed, TopicOrderShipped, TopicOrderDelivered, TopicOrderCancelled,
 		TopicPaymentInitiated, TopicPaymentSuccess, TopicPaymentFailed, TopicPaymentRequiresAction, TopicPaymentRefunded,
 		TopicProductCreated, TopicProductUpdated, TopicProductOutOfStock,

@@ -25,6 +25,7 @@ func structs() map[string]events.Event {
 	all := map[string]events.Event{}
 	for _, e := range []events.Event{
 		&events.UserRegistered{}, &events.UserUpdated{}, &events.UserDeleted{}, &events.PasswordReset{},
+		&events.EmailVerification{}, &events.EmailChanged{},
 		&events.OrderCreated{}, &events.OrderConfirmed{}, &events.OrderShipped{}, &events.OrderDelivered{}, &events.OrderCancelled{},
 		&events.PaymentInitiated{}, &events.PaymentSuccess{}, &events.PaymentFailed{}, &events.PaymentRequiresAction{}, &events.PaymentRefunded{},
 		&events.ProductCreated{}, &events.ProductUpdated{}, &events.ProductOutOfStock{},

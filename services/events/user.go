@@ -45,3 +45,27 @@ func (*PasswordReset) Topic() string { return TopicPasswordReset }
 
 // Key implements Event.
 func (d *PasswordReset) Key() string { return d.UserID.String() }
+
+// EmailData is the data of the email.* events. No address is in it:
+// Notification fetches it from User by VerificationID.
+type EmailData struct {
+	Meta
+	UserID         uuid.UUID `json:"user_id"`
+	VerificationID uuid.UUID `json:"verification_id"`
+}
+
+// Key implements Event.
+func (d *EmailData) Key() string { return d.UserID.String() }
+
+// EmailVerification tells that an address is to be verified: the account's own
+// once more, or another one that it shall change to.
+type EmailVerification struct{ EmailData }
+
+// EmailChanged tells that an account has another address now.
+type EmailChanged struct{ EmailData }
+
+// Topic implements Event.
+func (*EmailVerification) Topic() string { return TopicEmailVerification }
+
+// Topic implements Event.
+func (*EmailChanged) Topic() string { return TopicEmailChanged }

@@ -35,6 +35,8 @@ type Config struct {
 	AccountFailures int `env:"SIGN_IN_ACCOUNT_FAILURES" envDefault:"100"`
 	ResetRequests   int `env:"RESET_REQUESTS" envDefault:"5"`
 	ResetsByAddress int `env:"RESETS_BY_ADDRESS" envDefault:"100"`
+	// VerificationRequests is for one account: mails to addresses that are not proven yet.
+	VerificationRequests int `env:"VERIFICATION_REQUESTS" envDefault:"5"`
 
 	DemoAccounts demoAccounts `env:"DEMO_ACCOUNTS"`
 }
@@ -60,10 +62,11 @@ func (c Config) policy() user.Policy {
 	return user.Policy{
 		AccessTTL: c.AccessTTL, RefreshTTL: c.RefreshTTL, SessionMax: c.SessionMax, RefreshWindow: c.RefreshWindow,
 		ResetTTL: c.ResetTTL, VerificationTTL: c.VerificationTTL,
-		PairFailures:    user.Quota{Name: "sign-in-pair", Burst: c.PairFailures, Per: 15 * time.Minute},
-		AccountFailures: user.Quota{Name: "sign-in-account", Burst: c.AccountFailures, Per: time.Hour},
-		ResetRequests:   user.Quota{Name: "reset-account", Burst: c.ResetRequests, Per: time.Hour},
-		ResetsByAddress: user.Quota{Name: "reset-address", Burst: c.ResetsByAddress, Per: 15 * time.Minute},
+		PairFailures:         user.Quota{Name: "sign-in-pair", Burst: c.PairFailures, Per: 15 * time.Minute},
+		AccountFailures:      user.Quota{Name: "sign-in-account", Burst: c.AccountFailures, Per: time.Hour},
+		ResetRequests:        user.Quota{Name: "reset-account", Burst: c.ResetRequests, Per: time.Hour},
+		ResetsByAddress:      user.Quota{Name: "reset-address", Burst: c.ResetsByAddress, Per: 15 * time.Minute},
+		VerificationRequests: user.Quota{Name: "verification-account", Burst: c.VerificationRequests, Per: time.Hour},
 	}
 }
 

@@ -63,6 +63,8 @@ func (p Postgres) arguments() []string {
 		"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(p.Port), "unix_socket_directories=",
 		"max_connections=" + strconv.Itoa(p.Connections), "shared_buffers=128MB", "max_wal_size=1GB",
 		"timezone=UTC", "log_timezone=UTC", "log_line_prefix=%m [%p] %u@%d ", "log_checkpoints=off",
+		// The detail of a refused statement quotes its row, and with it people.
+		"log_error_verbosity=terse",
 	}
 	if !p.Durable {
 		settings = append(settings, "fsync=off", "synchronous_commit=off", "full_page_writes=off")

@@ -151,7 +151,7 @@ func TestAccessControlIsWhatTheContractGrants(t *testing.T) {
 		cart: {"/internal/carts/read": {order}, "/internal/carts/take": {order}, "/internal/carts/restore": {order}, "/internal/export": {user}},
 		user: {
 			"/internal/addresses/lookup": {order}, "/internal/contacts": {notification}, "/internal/password-resets/token": {notification},
-			"/internal/email-verifications/token": {notification}, "/internal/sessions/revoked": five, "/.well-known/jwks.json": five,
+			"/internal/email-verifications/token": {notification}, "/internal/email-changes/former": {notification}, "/internal/sessions/revoked": five, "/.well-known/jwks.json": five,
 		},
 		payment: {"/internal/payments/prepare": {order}, "/internal/payments/close": {order}, "/internal/export": {user}},
 		order: {

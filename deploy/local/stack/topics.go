@@ -5,7 +5,7 @@ import "slices"
 // The topics that events travel on; services/events holds their types.
 func topics() []string {
 	return []string{
-		"user.registered", "user.updated", "user.deleted", "password.reset",
+		"user.registered", "user.updated", "user.deleted", "password.reset", "email.verification", "email.changed",
 		"product.created", "product.updated", "product.out_of_stock",
 		"inventory.reserved", "inventory.rejected",
 		"order.created", "order.confirmed", "order.shipped", "order.delivered", "order.cancelled",

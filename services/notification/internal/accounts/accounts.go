@@ -17,6 +17,7 @@ const (
 	contactsPath = "/internal/contacts"
 	resetPath    = "/internal/password-resets/token"
 	verifyPath   = "/internal/email-verifications/token"
+	formerPath   = "/internal/email-changes/former"
 )
 
 // Invoker calls another service. Its error means that there was no answer, or
@@ -49,6 +50,7 @@ type tokenAnswer struct {
 	Result    string    `json:"result"`
 	Token     string    `json:"token"`
 	ExpiresAt time.Time `json:"expires_at"`
+	Email     string    `json:"email"`
 }
 
 // Contact implements notification.Directory.
@@ -77,17 +79,37 @@ func (c *Client) VerificationToken(ctx context.Context, userID uuid.UUID) (notif
 }
 
 func (c *Client) token(ctx context.Context, path string, in any) (notification.Token, bool, error) {
+	a, found, err := c.answer(ctx, path, in, func(a tokenAnswer) bool { return a.Token != "" })
+	return notification.Token{Value: a.Token, ExpiresAt: a.ExpiresAt}, found, err
+}
+
+// Verification implements notification.Directory.
+func (c *Client) Verification(ctx context.Context, userID, id uuid.UUID) (notification.Token, string, bool, error) {
+	a, found, err := c.answer(ctx, verifyPath, map[string]any{"user_id": userID, "verification_id": id},
+		func(a tokenAnswer) bool { return a.Token != "" && a.Email != "" })
+	return notification.Token{Value: a.Token, ExpiresAt: a.ExpiresAt}, a.Email, found, err
+}
+
+// FormerAddress implements notification.Directory.
+func (c *Client) FormerAddress(ctx context.Context, userID, id uuid.UUID) (string, bool, error) {
+	a, found, err := c.answer(ctx, formerPath, map[string]any{"user_id": userID, "verification_id": id},
+		func(a tokenAnswer) bool { return a.Email != "" })
+	return a.Email, found, err
+}
+
+// answer asks a route whose answer is "gone" or whole.
+func (c *Client) answer(ctx context.Context, path string, in any, whole func(tokenAnswer) bool) (tokenAnswer, bool, error) {
 	var a tokenAnswer
 	if err := c.ask(ctx, path, in, &a); err != nil {
-		return notification.Token{}, false, err
+		return tokenAnswer{}, false, err
 	}
 	switch {
 	case a.Result == "gone":
-		return notification.Token{}, false, nil
-	case a.Result == "ok" && a.Token != "":
-		return notification.Token{Value: a.Token, ExpiresAt: a.ExpiresAt}, true, nil
+		return tokenAnswer{}, false, nil
+	case a.Result == "ok" && whole(a):
+		return a, true, nil
 	default:
-		return notification.Token{}, false, fmt.Errorf("accounts: %s: the answer is not understood", path)
+		return tokenAnswer{}, false, fmt.Errorf("accounts: %s: the answer is not understood", path)
 	}
 }
 

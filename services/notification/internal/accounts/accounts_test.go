@@ -97,6 +97,48 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+func TestAddressesOfAChange(t *testing.T) {
+	id := uuid.MustParse("0195942a-3c48-7000-8000-000000000002")
+	change := uuid.MustParse("0195942a-3c48-7000-8000-000000000009")
+	asked := `{"user_id":"` + id.String() + `","verification_id":"` + change.String() + `"}`
+	cases := map[string]struct {
+		answer               string
+		found, former, fails bool
+	}{
+		"whole":     {`{"result":"ok","token":"abc","email":"new@example.com"}`, true, true, false},
+		"tokenless": {`{"result":"ok","email":"new@example.com"}`, false, true, true},
+		"nowhere":   {`{"result":"ok","token":"abc"}`, false, false, true},
+		"gone":      {`{"result":"gone"}`, false, false, false},
+	}
+	for name, c := range cases {
+		u := &user{answer: c.answer}
+		client := accounts.New(u, time.Second)
+		token, email, found, err := client.Verification(t.Context(), id, change)
+		if found != c.found || (err != nil) != c.fails || found != (email == "new@example.com" && token.Value == "abc") {
+			t.Errorf("%s: got %q for %q, found %v, error %v", name, token.Value, email, found, err)
+		}
+		if u.path != "user/internal/email-verifications/token" || !sameJSON(t, u.in, asked) {
+			t.Errorf("%s: asked %s %s", name, u.path, u.in)
+		}
+		if email, found, _ := client.FormerAddress(t.Context(), id, change); found != c.former || found != (email != "") {
+			t.Errorf("%s: former %q, found %v", name, email, found)
+		}
+		if u.path != "user/internal/email-changes/former" || !sameJSON(t, u.in, asked) {
+			t.Errorf("%s: asked %s %s", name, u.path, u.in)
+		}
+	}
+}
+
+// sameJSON compares without the order of members.
+func sameJSON(t *testing.T, a, b string) bool {
+	t.Helper()
+	var x, y any
+	if err := errors.Join(json.Unmarshal([]byte(a), &x), json.Unmarshal([]byte(b), &y)); err != nil {
+		t.Fatal(err)
+	}
+	return cmp.Equal(x, y)
+}
+
 func TestUserAway(t *testing.T) {
 	client := accounts.New(&user{err: errors.New("away")}, time.Second)
 	if _, found, err := client.Contact(t.Context(), uuid.Nil); err == nil || found {

@@ -69,6 +69,9 @@ func (r *Renderer) view(l notification.Letter) (view, error) {
 		r.token(&v, "/verify-email", l.Token)
 	case notification.PasswordReset:
 		r.token(&v, "/reset-password", l.Token)
+	case notification.VerifyEmail:
+		r.token(&v, "/verify-email", l.Token)
+	case notification.EmailChanged:
 	case notification.Receipt, notification.PaymentFailed, notification.Refund:
 		return v, r.payment(&v, l.Payment)
 	default:

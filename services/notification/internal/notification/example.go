@@ -24,6 +24,11 @@ func Example(kind Kind, currency string) Letter {
 	case PasswordReset:
 		l.ResetID = exampleID(3)
 		l.Token = Token{Value: "an-example-token-that-opens-nothing", ExpiresAt: at.Add(30 * time.Minute)}
+	case VerifyEmail:
+		l.VerificationID = exampleID(9)
+		l.Token = Token{Value: "an-example-token-that-opens-nothing", ExpiresAt: at.Add(7 * 24 * time.Hour)}
+	case EmailChanged:
+		l.VerificationID = exampleID(9)
 	case Receipt, PaymentFailed, Refund:
 		l.Payment = examplePayment(kind, currency)
 	default:

@@ -12,6 +12,8 @@ type Kind string
 const (
 	Welcome        Kind = "welcome"
 	PasswordReset  Kind = "password-reset"
+	VerifyEmail    Kind = "verify-email"
+	EmailChanged   Kind = "email-changed"
 	OrderReceived  Kind = "order-received"
 	Receipt        Kind = "receipt"
 	PaymentFailed  Kind = "payment-failed"
@@ -33,6 +35,8 @@ func Triggers() []Trigger {
 	return []Trigger{
 		{Welcome, events.TopicUserRegistered, "Welcomes a new customer and carries the link that verifies the address."},
 		{PasswordReset, events.TopicPasswordReset, "Carries the one-time link that sets a new password."},
+		{VerifyEmail, events.TopicEmailVerification, "Carries the link that verifies an address: the account's own once more, or a new one, to which it goes."},
+		{EmailChanged, events.TopicEmailChanged, "Tells the former address of an account that another one has taken its place."},
 		{OrderReceived, events.TopicOrderCreated, "Confirms that an order was received, with its lines and totals."},
 		{Receipt, events.TopicPaymentSuccess, "Acknowledges a captured payment."},
 		{PaymentFailed, events.TopicPaymentFailed, "Asks for another try, only while the order still waits for payment."},

@@ -26,6 +26,10 @@ type Directory interface {
 	Contact(ctx context.Context, userID uuid.UUID) (c Contact, found bool, err error)
 	ResetToken(ctx context.Context, resetID uuid.UUID) (t Token, found bool, err error)
 	VerificationToken(ctx context.Context, userID uuid.UUID) (t Token, found bool, err error)
+	// Verification gives the token of one verification, and the address that it proves.
+	Verification(ctx context.Context, userID, id uuid.UUID) (t Token, email string, found bool, err error)
+	// FormerAddress gives the address that an account had before a change.
+	FormerAddress(ctx context.Context, userID, id uuid.UUID) (email string, found bool, err error)
 }
 
 // Orders is what Order knows. An error means that it could not be asked.
@@ -196,22 +200,27 @@ func (n *Notifier) compose(ctx context.Context, o Occasion) (l Letter, due bool,
 	if err != nil || !due {
 		return Letter{}, false, err
 	}
-	token, due, err := n.token(ctx, o)
-	if err != nil || !due {
-		return Letter{}, false, err
-	}
-	return Letter{Occasion: o, Contact: contact, Token: token}, true, nil
+	l = Letter{Occasion: o, Contact: contact}
+	due, err = n.identify(ctx, &l)
+	return l, due, err
 }
 
-func (n *Notifier) token(ctx context.Context, o Occasion) (Token, bool, error) {
-	switch o.Kind {
+// identify adds what User alone knows: the one-time token, and where a mail
+// about an address goes if not to the account's own.
+func (n *Notifier) identify(ctx context.Context, l *Letter) (due bool, err error) {
+	switch l.Kind {
 	case Welcome:
-		return n.directory.VerificationToken(ctx, o.UserID)
+		l.Token, due, err = n.directory.VerificationToken(ctx, l.UserID)
 	case PasswordReset:
-		return n.directory.ResetToken(ctx, o.ResetID)
+		l.Token, due, err = n.directory.ResetToken(ctx, l.ResetID)
+	case VerifyEmail:
+		l.Token, l.Contact.Email, due, err = n.directory.Verification(ctx, l.UserID, l.VerificationID)
+	case EmailChanged:
+		l.Contact.Email, due, err = n.directory.FormerAddress(ctx, l.UserID, l.VerificationID)
 	default:
-		return Token{}, true, nil
+		due = true
 	}
+	return due, err
 }
 
 // settle outlives the caller's cancellation: a stop of the process between

@@ -53,6 +53,14 @@ func (n *neighbours) VerificationToken(context.Context, uuid.UUID) (notification
 	return notification.Token{Value: "verification-token-of-this-test"}, !n.gone, n.ask()
 }
 
+func (n *neighbours) Verification(context.Context, uuid.UUID, uuid.UUID) (notification.Token, string, bool, error) {
+	return notification.Token{Value: "verification-token-of-this-test"}, "ada.new@example.com", !n.gone, n.ask()
+}
+
+func (n *neighbours) FormerAddress(context.Context, uuid.UUID, uuid.UUID) (string, bool, error) {
+	return "ada.former@example.com", !n.gone, n.ask()
+}
+
 func (n *neighbours) AwaitsPayment(context.Context, uuid.UUID) (bool, error) {
 	return n.waits, n.ask()
 }
@@ -289,6 +297,8 @@ func TestNobodyToWriteTo(t *testing.T) {
 		"erased":        {notification.OrderCancelled, func(n *neighbours, _ *notification.Occasion) { n.erased = true }},
 		"erased new":    {notification.Welcome, func(n *neighbours, _ *notification.Occasion) { n.erased = true }},
 		"verified":      {notification.Welcome, func(n *neighbours, _ *notification.Occasion) { n.gone = true }},
+		"proven since":  {notification.VerifyEmail, func(n *neighbours, _ *notification.Occasion) { n.gone = true }},
+		"forgotten":     {notification.EmailChanged, func(n *neighbours, _ *notification.Occasion) { n.gone = true }},
 		"reset is gone": {notification.PasswordReset, func(n *neighbours, _ *notification.Occasion) { n.gone = true }},
 		"paid since":    {notification.PaymentFailed, func(n *neighbours, _ *notification.Occasion) { n.waits = false }},
 		"order closed":  {notification.PaymentFailed, func(_ *neighbours, o *notification.Occasion) { o.Payment.FailureCode = "order_closed" }},

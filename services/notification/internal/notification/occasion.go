@@ -21,6 +21,8 @@ type Occasion struct {
 	At      time.Time
 	// ResetID is set for PasswordReset alone.
 	ResetID uuid.UUID
+	// VerificationID is set for VerifyEmail and EmailChanged.
+	VerificationID uuid.UUID
 	// Order is set for the order-* kinds.
 	Order *events.OrderData
 	// Payment is set for Receipt, PaymentFailed and Refund.

@@ -81,6 +81,24 @@ func (s *Server) ConfirmEmail(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
+// ResendVerification implements ServerInterface.
+func (s *Server) ResendVerification(w http.ResponseWriter, r *http.Request) {
+	web.Handle(w, r, func(ctx context.Context) (web.Response, error) {
+		return web.Accepted(), s.users.ResendVerification(ctx, auth.Must(ctx).UserID)
+	})
+}
+
+// ChangeEmail implements ServerInterface.
+func (s *Server) ChangeEmail(w http.ResponseWriter, r *http.Request) {
+	web.Handle(w, r, func(ctx context.Context) (web.Response, error) {
+		in, err := web.Decode[EmailChange](r)
+		if err != nil {
+			return web.Response{}, err
+		}
+		return web.Accepted(), s.users.ChangeEmail(ctx, auth.Must(ctx).UserID, in.Email, in.CurrentPassword, from(r))
+	})
+}
+
 // ChangePassword implements ServerInterface.
 func (s *Server) ChangePassword(w http.ResponseWriter, r *http.Request) {
 	web.Handle(w, r, func(ctx context.Context) (web.Response, error) {

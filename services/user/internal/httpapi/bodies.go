@@ -101,8 +101,15 @@ func exportBody(e user.Export) Export {
 	for _, t := range e.Record.Resets {
 		resets = append(resets, map[string]any{"created_at": t.CreatedAt, "used_at": t.UsedAt})
 	}
+	verifications := []map[string]any{}
+	for _, v := range e.Record.Verifications {
+		verifications = append(verifications, map[string]any{
+			"created_at": v.CreatedAt, "used_at": v.UsedAt, "email": optional(v.Email.Typed), "former_email": optional(v.Former),
+		})
+	}
 	services := map[string]any{"user": map[string]any{
 		"account": userBody(e.User), "addresses": addresses, "sessions": sessions, "password_resets": resets,
+		"email_verifications": verifications,
 	}}
 	for app, data := range e.Services {
 		services[app] = data

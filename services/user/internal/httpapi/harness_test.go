@@ -134,10 +134,11 @@ func parts(t *testing.T, store *postgres.Store, rdb *redis.Client, guard *outage
 		Policy: user.Policy{
 			AccessTTL: 10 * time.Minute, RefreshTTL: time.Hour, SessionMax: 24 * time.Hour, RefreshWindow: 10 * time.Second,
 			ResetTTL: 30 * time.Minute, VerificationTTL: time.Hour,
-			PairFailures:    user.Quota{Name: "pair", Burst: 3, Per: 15 * time.Minute},
-			AccountFailures: user.Quota{Name: "account", Burst: 30, Per: time.Hour},
-			ResetRequests:   user.Quota{Name: "reset", Burst: 3, Per: time.Hour},
-			ResetsByAddress: user.Quota{Name: "resets", Burst: 100, Per: time.Hour},
+			PairFailures:         user.Quota{Name: "pair", Burst: 3, Per: 15 * time.Minute},
+			AccountFailures:      user.Quota{Name: "account", Burst: 30, Per: time.Hour},
+			ResetRequests:        user.Quota{Name: "reset", Burst: 3, Per: time.Hour},
+			ResetsByAddress:      user.Quota{Name: "resets", Burst: 100, Per: time.Hour},
+			VerificationRequests: user.Quota{Name: "verifications", Burst: 4, Per: time.Hour},
 		},
 	}
 }

@@ -67,11 +67,36 @@ func (s *Server) PasswordResetToken(w http.ResponseWriter, r *http.Request) {
 // EmailVerificationToken implements ServerInterface.
 func (s *Server) EmailVerificationToken(w http.ResponseWriter, r *http.Request) {
 	web.Handle(w, r, func(ctx context.Context) (web.Response, error) {
-		in, err := web.Decode[UserRef](r)
+		in, err := web.Decode[VerificationRef](r)
 		if err != nil {
 			return web.Response{}, err
 		}
-		return tokenAnswer(s.users.VerificationToken(ctx, in.UserId))
+		if in.VerificationId == nil {
+			return tokenAnswer(s.users.VerificationToken(ctx, in.UserId))
+		}
+		proof, ok, err := s.users.VerificationProof(ctx, in.UserId, *in.VerificationId)
+		if err != nil || !ok {
+			return tokenAnswer("", time.Time{}, false, err)
+		}
+		return web.OK(OneTimeToken{Result: resultOK, Token: &proof.Token, ExpiresAt: &proof.ExpiresAt, Email: &proof.Email}), nil
+	})
+}
+
+// FormerEmail implements ServerInterface.
+func (s *Server) FormerEmail(w http.ResponseWriter, r *http.Request) {
+	web.Handle(w, r, func(ctx context.Context) (web.Response, error) {
+		in, err := web.Decode[EmailChangeRef](r)
+		if err != nil {
+			return web.Response{}, err
+		}
+		email, ok, err := s.users.FormerAddress(ctx, in.UserId, in.VerificationId)
+		if err != nil {
+			return web.Response{}, err
+		}
+		if !ok {
+			return web.OK(FormerAddress{Result: resultGone}), nil
+		}
+		return web.OK(FormerAddress{Result: resultOK, Email: &email}), nil
 	})
 }
 

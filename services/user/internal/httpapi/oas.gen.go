@@ -87,6 +87,18 @@ type Credentials struct {
 	Password string `json:"password"`
 }
 
+// EmailChange defines model for EmailChange.
+type EmailChange struct {
+	CurrentPassword string `json:"current_password"`
+	Email           string `json:"email"`
+}
+
+// EmailChangeRef defines model for EmailChangeRef.
+type EmailChangeRef struct {
+	UserId         openapi_types.UUID `json:"user_id"`
+	VerificationId openapi_types.UUID `json:"verification_id"`
+}
+
 // Empty defines model for Empty.
 type Empty = map[string]interface{}
 
@@ -104,6 +116,14 @@ type FieldProblem struct {
 	Code   string `json:"code"`
 	Detail string `json:"detail"`
 	Field  string `json:"field"`
+}
+
+// FormerAddress defines model for FormerAddress.
+type FormerAddress struct {
+	Email *string `json:"email,omitempty"`
+
+	// Result `ok` or `gone`.
+	Result string `json:"result"`
 }
 
 // Grant defines model for Grant.
@@ -138,6 +158,8 @@ type KeySet struct {
 
 // OneTimeToken defines model for OneTimeToken.
 type OneTimeToken struct {
+	// Email Where the mail goes; with a `verification_id`.
+	Email     *string    `json:"email,omitempty"`
 	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 
 	// Result `ok` or `gone`.
@@ -288,6 +310,12 @@ type UserRef struct {
 	UserId openapi_types.UUID `json:"user_id"`
 }
 
+// VerificationRef defines model for VerificationRef.
+type VerificationRef struct {
+	UserId         openapi_types.UUID  `json:"user_id"`
+	VerificationId *openapi_types.UUID `json:"verification_id,omitempty"`
+}
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -386,8 +414,11 @@ type LookupAddressesJSONRequestBody = AddressLookup
 // LookupContactJSONRequestBody defines body for LookupContact for application/json ContentType.
 type LookupContactJSONRequestBody = UserRef
 
+// FormerEmailJSONRequestBody defines body for FormerEmail for application/json ContentType.
+type FormerEmailJSONRequestBody = EmailChangeRef
+
 // EmailVerificationTokenJSONRequestBody defines body for EmailVerificationToken for application/json ContentType.
-type EmailVerificationTokenJSONRequestBody = UserRef
+type EmailVerificationTokenJSONRequestBody = VerificationRef
 
 // PasswordResetTokenJSONRequestBody defines body for PasswordResetToken for application/json ContentType.
 type PasswordResetTokenJSONRequestBody = ResetRef
@@ -422,6 +453,9 @@ type AddAddressJSONRequestBody = AddressInput
 // ReplaceAddressJSONRequestBody defines body for ReplaceAddress for application/json ContentType.
 type ReplaceAddressJSONRequestBody = AddressInput
 
+// ChangeEmailJSONRequestBody defines body for ChangeEmail for application/json ContentType.
+type ChangeEmailJSONRequestBody = EmailChange
+
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange
 
@@ -439,7 +473,10 @@ type ServerInterface interface {
 	// LookupContact Where to write to a person
 	// (POST /internal/contacts)
 	LookupContact(w http.ResponseWriter, r *http.Request)
-	// EmailVerificationToken The token that verifies an account's address, for the welcome mail
+	// FormerEmail The address that an account had before a change, which is told of it
+	// (POST /internal/email-changes/former)
+	FormerEmail(w http.ResponseWriter, r *http.Request)
+	// EmailVerificationToken The token that verifies an address, for its mail
 	// (POST /internal/email-verifications/token)
 	EmailVerificationToken(w http.ResponseWriter, r *http.Request)
 	// PasswordResetToken The token of a password reset, for its mail
@@ -448,7 +485,10 @@ type ServerInterface interface {
 	// RevokedSessions Sessions revoked while their access tokens may still be in use
 	// (POST /internal/sessions/revoked)
 	RevokedSessions(w http.ResponseWriter, r *http.Request)
-	// ConfirmEmail Verify an e-mail address with the token of the welcome mail
+	// ResendVerification Have the mail that verifies one's address sent again
+	// (POST /v1/email-verifications)
+	ResendVerification(w http.ResponseWriter, r *http.Request)
+	// ConfirmEmail Verify an e-mail address with the token of the mail to it
 	// (POST /v1/email-verifications/confirm)
 	ConfirmEmail(w http.ResponseWriter, r *http.Request)
 	// RequestPasswordReset Ask for a password reset
@@ -505,6 +545,9 @@ type ServerInterface interface {
 	// ReplaceAddress Replace an address
 	// (PUT /v1/users/me/addresses/{id})
 	ReplaceAddress(w http.ResponseWriter, r *http.Request, id Id, params ReplaceAddressParams)
+	// ChangeEmail Change one's e-mail address
+	// (POST /v1/users/me/email)
+	ChangeEmail(w http.ResponseWriter, r *http.Request)
 	// ExportMe All that the shop holds about oneself
 	// (GET /v1/users/me/export)
 	ExportMe(w http.ResponseWriter, r *http.Request)
@@ -576,6 +619,20 @@ func (siw *ServerInterfaceWrapper) LookupContact(w http.ResponseWriter, r *http.
 	handler.ServeHTTP(w, r)
 }
 
+// FormerEmail operation middleware
+func (siw *ServerInterfaceWrapper) FormerEmail(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.FormerEmail(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // EmailVerificationToken operation middleware
 func (siw *ServerInterfaceWrapper) EmailVerificationToken(w http.ResponseWriter, r *http.Request) {
 
@@ -609,6 +666,20 @@ func (siw *ServerInterfaceWrapper) RevokedSessions(w http.ResponseWriter, r *htt
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.RevokedSessions(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ResendVerification operation middleware
+func (siw *ServerInterfaceWrapper) ResendVerification(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ResendVerification(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1116,6 +1187,20 @@ func (siw *ServerInterfaceWrapper) ReplaceAddress(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// ChangeEmail operation middleware
+func (siw *ServerInterfaceWrapper) ChangeEmail(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ChangeEmail(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // ExportMe operation middleware
 func (siw *ServerInterfaceWrapper) ExportMe(w http.ResponseWriter, r *http.Request) {
 
@@ -1397,6 +1482,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/v1/users/me/password", wrapper.ChangePassword).Methods(http.MethodPost)
 
+	r.HandleFunc(options.BaseURL+"/v1/users/me/email", wrapper.ChangeEmail).Methods(http.MethodPost)
+
 	r.HandleFunc(options.BaseURL+"/v1/users/me/export", wrapper.ExportMe).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/v1/users/me/addresses", wrapper.ListAddresses).Methods(http.MethodGet)
@@ -1433,6 +1520,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/v1/password-resets/confirm", wrapper.ConfirmPasswordReset).Methods(http.MethodPost)
 
+	r.HandleFunc(options.BaseURL+"/v1/email-verifications", wrapper.ResendVerification).Methods(http.MethodPost)
+
 	r.HandleFunc(options.BaseURL+"/v1/email-verifications/confirm", wrapper.ConfirmEmail).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/.well-known/jwks.json", wrapper.GetKeys).Methods(http.MethodGet)
@@ -1444,6 +1533,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 	r.HandleFunc(options.BaseURL+"/internal/password-resets/token", wrapper.PasswordResetToken).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/internal/email-verifications/token", wrapper.EmailVerificationToken).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/internal/email-changes/former", wrapper.FormerEmail).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/internal/sessions/revoked", wrapper.RevokedSessions).Methods(http.MethodPost)
 

@@ -28,7 +28,8 @@ WHERE ($1 = '' OR u.email_normalized ILIKE $1 OR u.email ILIKE $1 OR u.first_nam
   AND ($2::uuid IS NULL OR u.id < $2) ORDER BY u.id DESC LIMIT $3`
 	insertUser = `
 INSERT INTO users (id, email, email_normalized, email_verified, password_hash, first_name, last_name, locale, status, version, created_at, updated_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+ON CONFLICT ON CONSTRAINT users_email_normalized_key DO NOTHING`
 	updateUser = `
 UPDATE users SET email = nullif($2, ''), email_normalized = nullif($3, ''), email_verified = $4, password_hash = nullif($5, ''),
        first_name = nullif($6, ''), last_name = nullif($7, ''), locale = nullif($8, ''), status = $9, version = version + 1,
@@ -41,7 +42,8 @@ ON CONFLICT ON CONSTRAINT user_role_mapping_pkey DO NOTHING`
 	deleteRoles = `
 DELETE FROM user_role_mapping m USING user_roles r WHERE r.id = m.role_id AND m.user_id = $1 AND r.code <> ALL($2)`
 	insertVerification = `
-INSERT INTO email_verification_tokens (id, user_id, token_hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)`
+INSERT INTO email_verification_tokens (id, user_id, token_hash, created_at, expires_at, email, email_normalized)
+VALUES ($1, $2, $3, $4, $5, nullif($6, ''), nullif($7, ''))`
 
 	lockAdministration = `SELECT pg_advisory_xact_lock(hashtextextended('user.administration', 0))`
 	countOtherAdmins   = `
@@ -59,11 +61,18 @@ func scanUser(row pgx.CollectableRow) (user.User, error) {
 // Add implements user.Accounts.
 func (s *Store) Add(ctx context.Context, u user.User, verification user.OneTime, evs ...events.Event) error {
 	return s.db.InTx(ctx, func(ctx context.Context) error {
+		// A conflict is no error of the statement: PostgreSQL would log that with the address in it.
+		n, err := s.exec(ctx, "add account", insertUser, u.ID, u.Email.Typed, u.Email.Normal, u.EmailVerified, u.PasswordHash,
+			u.FirstName, u.LastName, u.Locale, u.Status, u.Version, u.CreatedAt, u.UpdatedAt)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return user.ErrEmailTaken
+		}
 		batch := &pgx.Batch{}
-		batch.Queue(insertUser, u.ID, u.Email.Typed, u.Email.Normal, u.EmailVerified, u.PasswordHash, u.FirstName, u.LastName,
-			u.Locale, u.Status, u.Version, u.CreatedAt, u.UpdatedAt)
 		batch.Queue(insertRoles, u.ID, u.Roles)
-		batch.Queue(insertVerification, verification.ID, u.ID, verification.Digest, verification.CreatedAt, verification.ExpiresAt)
+		batch.Queue(insertVerification, verification.ID, u.ID, verification.Digest, verification.CreatedAt, verification.ExpiresAt, "", "")
 		if err := s.db.Conn(ctx).SendBatch(ctx, batch).Close(); err != nil {
 			return fmt.Errorf("add account: %w", domainError(err))
 		}

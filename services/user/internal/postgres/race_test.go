@@ -94,7 +94,10 @@ func TestErasureMeetsOneTimeTokens(t *testing.T) {
 		t.Errorf("reset: got %v, want reset_token_invalid", err)
 	}
 	v := add(t, s)
-	if err := erasing(t, s, v.ID, confirm(s.UseVerification, v.ID[:])); !errors.Is(err, user.ErrVerificationToken) {
+	if err := erasing(t, s, v.ID, confirm(func(ctx context.Context, digest []byte, at time.Time) (uuid.UUID, error) {
+		v, err := s.UseVerification(ctx, digest, at)
+		return v.UserID, err
+	}, v.ID[:])); !errors.Is(err, user.ErrVerificationToken) {
 		t.Errorf("verification: got %v, want verification_token_invalid", err)
 	}
 }

@@ -39,7 +39,10 @@ func (s *Store) Record(ctx context.Context, userID uuid.UUID) (user.Record, erro
 	if r.Sessions, err = many(ctx, s, "record of sessions", scanSession, selectAllSessions, userID); err != nil {
 		return r, err
 	}
-	r.Resets, err = many(ctx, s, "record of resets", scanOneTime, selectAllResets, userID)
+	if r.Resets, err = many(ctx, s, "record of resets", scanOneTime, selectAllResets, userID); err != nil {
+		return r, err
+	}
+	r.Verifications, err = many(ctx, s, "record of verifications", scanVerification, selectAllVerifications, userID)
 	return r, err
 }
 

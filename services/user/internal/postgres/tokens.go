@@ -2,8 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -31,13 +29,6 @@ INSERT INTO password_reset_tokens (id, user_id, token_hash, created_at, expires_
 	useReset        = `
 UPDATE password_reset_tokens SET used_at = $2 WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING user_id`
 	useOtherResets = `UPDATE password_reset_tokens SET used_at = $2 WHERE user_id = $1 AND used_at IS NULL`
-
-	selectVerification = `
-SELECT id, user_id, token_hash, created_at, expires_at, used_at FROM email_verification_tokens
-WHERE user_id = $1 ORDER BY id DESC LIMIT 1`
-	selectVerificationUser = `SELECT user_id FROM email_verification_tokens WHERE token_hash = $1`
-	useVerification        = `
-UPDATE email_verification_tokens SET used_at = $2 WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING user_id`
 )
 
 func scanOneTime(row pgx.CollectableRow) (user.OneTime, error) {
@@ -126,30 +117,4 @@ func (s *Store) lockOwner(ctx context.Context, selectOwner string, digest []byte
 	}
 	_, err = one(ctx, s, "lock account", absent, pgx.RowTo[bool], lockUser, id)
 	return err
-}
-
-// FindVerification implements user.Verifications.
-func (s *Store) FindVerification(ctx context.Context, userID uuid.UUID) (user.OneTime, bool, error) {
-	t, err := one(ctx, s, "find verification", user.ErrVerificationToken, scanOneTime, selectVerification, userID)
-	if errors.Is(err, user.ErrVerificationToken) {
-		return t, false, nil
-	}
-	if err != nil {
-		return t, false, fmt.Errorf("verification: %w", err)
-	}
-	return t, true, nil
-}
-
-// UseVerification implements user.Verifications.
-func (s *Store) UseVerification(ctx context.Context, digest []byte, at time.Time) (uuid.UUID, error) {
-	var id uuid.UUID
-	err := s.db.InTx(ctx, func(ctx context.Context) error {
-		err := s.lockOwner(ctx, selectVerificationUser, digest, user.ErrVerificationToken)
-		if err != nil {
-			return err
-		}
-		id, err = one(ctx, s, "use verification", user.ErrVerificationToken, pgx.RowTo[uuid.UUID], useVerification, digest, at)
-		return err
-	})
-	return id, err
 }

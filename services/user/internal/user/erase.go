@@ -47,6 +47,8 @@ type Record struct {
 	Addresses []Address
 	Sessions  []Session
 	Resets    []OneTime
+	// Verifications hold addresses that were changed to, or are yet to be.
+	Verifications []Verification
 }
 
 // Export is one document of all that the shop holds about a person.

@@ -26,6 +26,7 @@ var (
 	ErrCurrentPassword    = fault.New(fault.Invalid, "current_password_wrong", "The current password is wrong.")
 	ErrResetToken         = fault.New(fault.Invalid, "reset_token_invalid", "The reset token is unknown, used or too old.")
 	ErrVerificationToken  = fault.New(fault.Invalid, "verification_token_invalid", "The verification token is unknown, used or too old.")
+	ErrEmailVerified      = fault.New(fault.Conflict, "email_verified", "The e-mail address has been verified already.")
 	ErrRoleUnknown        = fault.New(fault.Invalid, "role_unknown", "Roles are customer, staff and admin.")
 	ErrLastAdmin          = fault.New(fault.Conflict, "last_admin", "The shop needs one administrator who can sign in.")
 )

@@ -49,16 +49,8 @@ func (s *Service) ChangePassword(ctx context.Context, userID, sessionID uuid.UUI
 	if err != nil {
 		return err
 	}
-	if wait := s.waitFor(ctx, u.Email.Normal, from); wait > 0 {
-		return ErrTooManyAttempts.After(wait)
-	}
-	match, _, err := s.Hasher.Verify(ctx, plain(current), u.PasswordHash)
-	if err != nil {
+	if err := s.prove(ctx, u, current, from); err != nil {
 		return err
-	}
-	if !match {
-		s.noteFailure(ctx, u.Email.Normal, from)
-		return ErrCurrentPassword.Naming(fault.Field{Field: "current_password", Code: "wrong", Detail: "Not the present password."})
 	}
 	if err := s.checkPassword("new_password", next, u.Email); err != nil {
 		return err
@@ -78,7 +70,11 @@ func (s *Service) ChangePassword(ctx context.Context, userID, sessionID uuid.UUI
 		if err != nil {
 			return err
 		}
-		_, err = s.Sessions.Revoke(ctx, Revocation{UserID: userID, Except: sessionID, Reason: ReasonPassword, At: s.now()})
+		at := s.now()
+		if err := s.Verifications.EndEmailChanges(ctx, userID, at); err != nil {
+			return err
+		}
+		_, err = s.Sessions.Revoke(ctx, Revocation{UserID: userID, Except: sessionID, Reason: ReasonPassword, At: at})
 		return err
 	})
 }

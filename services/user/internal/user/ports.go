@@ -72,10 +72,17 @@ type Resets interface {
 
 // Verifications keeps the tokens that prove an e-mail address.
 type Verifications interface {
-	// FindVerification gives the newest of an account; false if there is none.
-	FindVerification(ctx context.Context, userID uuid.UUID) (OneTime, bool, error)
-	// UseVerification spends a live token, or answers ErrVerificationToken.
-	UseVerification(ctx context.Context, digest []byte, at time.Time) (userID uuid.UUID, err error)
+	// AddVerification stores one of an active account with the events; else it
+	// answers ErrUserNotFound. Another address ends earlier changes that wait.
+	AddVerification(ctx context.Context, v Verification, evs ...events.Event) error
+	// FindVerification gives one of an account, or for a zero id the newest of its
+	// own address; false if there is none.
+	FindVerification(ctx context.Context, userID, id uuid.UUID) (Verification, bool, error)
+	// UseVerification spends a live token, or answers ErrVerificationToken. One
+	// that changes the address ends the resets that were mailed to the former one.
+	UseVerification(ctx context.Context, digest []byte, at time.Time) (Verification, error)
+	// EndEmailChanges spends the changes of address that wait.
+	EndEmailChanges(ctx context.Context, userID uuid.UUID, at time.Time) error
 }
 
 // Addresses keeps the addresses of accounts. All but LookUp hide deleted ones

@@ -19,6 +19,8 @@ type Policy struct {
 	AccountFailures Quota // failed sign-ins of one account from anywhere
 	ResetRequests   Quota // resets asked for one account
 	ResetsByAddress Quota // resets asked from one address
+	// VerificationRequests are mails that an account may have sent to verify addresses.
+	VerificationRequests Quota
 }
 
 // Parts is what the use cases work with.
@@ -46,15 +48,10 @@ type Parts struct {
 }
 
 // Service is the use cases. Safe for concurrent use.
-type Service struct {
-	Parts
-	wakeResets chan struct{}
-}
+type Service struct{ Parts }
 
 // New makes the service of its parts.
-func New(p Parts) *Service {
-	return &Service{Parts: p, wakeResets: make(chan struct{}, 1)}
-}
+func New(p Parts) *Service { return &Service{Parts: p} }
 
 // now is the present to the microsecond that PostgreSQL keeps.
 func (s *Service) now() time.Time { return s.Now().UTC().Truncate(time.Microsecond) }
