@@ -9,7 +9,7 @@ export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
 .PHONY: help caravan run infra status logs stop reset demo doctor test test-units test-stack bench verify lint generate build dapr-cli \
-	diagrams diagrams-check openapi-lint fuzz-api
+	diagrams diagrams-check openapi-lint fuzz-api up down compose-check
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -69,7 +69,7 @@ generate: ## write the generated code anew
 verify: lint ## lint, generated code, race detector and all tests
 	@$(MAKE) --no-print-directory generate
 	@git diff --exit-code -- '*.gen.go' || { echo "generated code differs from its source: commit the result of make generate" >&2; exit 1; }
-	@$(MAKE) --no-print-directory openapi-lint diagrams-check
+	@$(MAKE) --no-print-directory openapi-lint diagrams-check compose-check
 	@$(CARAVAN) testdb --with all -- $(GO) test -race -timeout 30m $$($(GO) list ./services/... ./deploy/...)
 	@$(MAKE) --no-print-directory test
 
@@ -85,6 +85,19 @@ openapi-lint: ## lint the OpenAPI documents and asyncapi.yaml; warnings fail (ne
 
 fuzz-api: ## send generated requests to a running stack; a 5xx or an undocumented answer fails
 	@tests/fuzz.sh
+
+COMPOSE = deploy/containers/compose.sh --env-file .caravan/containers/env
+
+up: caravan ## start the whole shop in containers (needs Docker and its registries)
+	@$(CARAVAN) container-files >/dev/null
+	@$(COMPOSE) up --detach --build --wait
+
+down: ## stop the containers; the volumes stay (VOLUMES=1: remove them)
+	@$(COMPOSE) down $(if $(VOLUMES),--volumes)
+
+compose-check: caravan ## validate docker-compose.yml with compose itself; no engine needed
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(CARAVAN) container-files --dir "$$dir" >/dev/null && \
+	CARAVAN_FILES="$$dir/containers" deploy/containers/compose.sh --env-file "$$dir/containers/env" config --quiet
 
 dapr-cli: ## build the Dapr CLI into bin/dapr (several minutes)
 	@cd dapr/cli && GOWORK=off $(GO) build -trimpath -o $(CURDIR)/bin/dapr .

@@ -36,11 +36,11 @@ func start(t *testing.T, dir string, keep int) *running {
 		t.Fatalf("open store: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	smtpL, err := listen(ctx, 0)
+	smtpL, err := listen(ctx, "127.0.0.1", 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	httpL, err := listen(ctx, 0)
+	httpL, err := listen(ctx, "127.0.0.1", 0)
 	if err != nil {
 		t.Fatal(err)
 	}

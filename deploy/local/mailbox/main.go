@@ -22,6 +22,8 @@ import (
 
 // config is all that can be set from outside.
 type config struct {
+	// Host is loopback unless a container stands around: mails carry one-time tokens.
+	Host     string `env:"MAILBOX_HOST" envDefault:"127.0.0.1"`
 	SMTPPort int    `env:"MAILBOX_SMTP_PORT,required"`
 	HTTPPort int    `env:"MAILBOX_HTTP_PORT,required"`
 	Dir      string `env:"MAILBOX_DIR,required"`
@@ -54,11 +56,11 @@ func run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	smtpListener, err := listen(ctx, cfg.SMTPPort)
+	smtpListener, err := listen(ctx, cfg.Host, cfg.SMTPPort)
 	if err != nil {
 		return err
 	}
-	httpListener, err := listen(ctx, cfg.HTTPPort)
+	httpListener, err := listen(ctx, cfg.Host, cfg.HTTPPort)
 	if err != nil {
 		return errors.Join(err, smtpListener.Close())
 	}
@@ -66,10 +68,9 @@ func run(ctx context.Context, log *slog.Logger) error {
 	return serve(ctx, box, cfg.MaxBytes, smtpListener, httpListener, log)
 }
 
-// listen binds loopback only: mails carry one-time tokens.
-func listen(ctx context.Context, port int) (net.Listener, error) {
+func listen(ctx context.Context, host string, port int) (net.Listener, error) {
 	var lc net.ListenConfig
-	l, err := lc.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	l, err := lc.Listen(ctx, "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
 	if err != nil {
 		return nil, fmt.Errorf("listen on port %d: %w", port, err)
 	}

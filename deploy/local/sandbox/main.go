@@ -27,6 +27,7 @@ import (
 
 // config is all that can be set from outside.
 type config struct {
+	Host          string `env:"SANDBOX_HOST" envDefault:"127.0.0.1"` // loopback unless a container stands around
 	Port          int    `env:"SANDBOX_PORT,required"`
 	Dir           string `env:"SANDBOX_DIR,required"`
 	APIKey        string `env:"SANDBOX_API_KEY,required,notEmpty"`
@@ -58,7 +59,7 @@ func run(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	var lc net.ListenConfig
-	listener, err := lc.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(cfg.Port)))
+	listener, err := lc.Listen(ctx, "tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)))
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}

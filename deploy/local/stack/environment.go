@@ -84,7 +84,7 @@ func (p *plan) dsn(service, role string) string {
 func (p *plan) serversOf(name string) map[string]string {
 	switch name {
 	case user:
-		return map[string]string{"REDIS_URL": p.redis.URL(), "DEMO_ACCOUNTS": p.demoAccounts()}
+		return map[string]string{"REDIS_URL": p.redis.URL(), "DEMO_ACCOUNTS": demoAccounts(p.secrets.Accounts)}
 	case product:
 		return map[string]string{"REDIS_URL": p.redis.URL(), "ELASTICSEARCH_URL": p.elastic.URL()}
 	case cart:

@@ -174,7 +174,7 @@ func (p *plan) edgeProxy() supervise.Unit {
 }
 
 // demoAccounts is what the user service creates at its start.
-func (p *plan) demoAccounts() string {
+func demoAccounts(accounts map[string]Account) string {
 	type account struct {
 		Email     string   `json:"email"`
 		Password  string   `json:"password"`
@@ -185,7 +185,7 @@ func (p *plan) demoAccounts() string {
 	names := map[string]string{"admin": "Ada", "staff": "Stan", "customer": "Carla"}
 	var list []account
 	for _, role := range []string{"admin", "staff", "customer"} {
-		a := p.secrets.Accounts[role]
+		a := accounts[role]
 		list = append(list, account{a.Email, a.Password, names[role], "Demo", []string{role}})
 	}
 	encoded, err := json.Marshal(list)

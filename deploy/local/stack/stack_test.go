@@ -171,7 +171,7 @@ func TestDemoAccountsAreWhatStackFileNames(t *testing.T) {
 		Email string   `json:"email"`
 		Roles []string `json:"roles"`
 	}
-	if err := json.Unmarshal([]byte(p.demoAccounts()), &accounts); err != nil {
+	if err := json.Unmarshal([]byte(demoAccounts(p.secrets.Accounts)), &accounts); err != nil {
 		t.Fatal(err)
 	}
 	for _, account := range accounts {
