@@ -52,9 +52,11 @@ func run(ctx context.Context, log *slog.Logger, args []string) error {
 	case command == "reindex":
 		return reindex(ctx, log)
 	case command == "reconcile":
-		return reconcile(ctx, log)
+		return reconcile(ctx, log, false)
+	case len(args) == 2 && args[0] == "reconcile" && args[1] == "--repair":
+		return reconcile(ctx, log, true)
 	case len(args) > 0:
-		return fmt.Errorf("usage: product [migrate|reindex|reconcile]")
+		return fmt.Errorf("usage: product [migrate | reindex | reconcile [--repair]]")
 	}
 	cfg, err := service.Load[Config]()
 	if err != nil {

@@ -48,9 +48,9 @@ func reindex(ctx context.Context, log *slog.Logger) error {
 	return up.projector.Rebuild(ctx)
 }
 
-// reconcile reports where counters and ledger differ, and mends the index where
-// it differs from the database.
-func reconcile(ctx context.Context, log *slog.Logger) error {
+// reconcile reports where counters and ledger differ, sets the counters by the
+// ledger if asked to, and mends the index where it differs from the database.
+func reconcile(ctx context.Context, log *slog.Logger, repair bool) error {
 	up, err := openUpkeep(ctx, log)
 	if err != nil {
 		return err
@@ -61,14 +61,19 @@ func reconcile(ctx context.Context, log *slog.Logger) error {
 		return err
 	}
 	for _, d := range drifts {
-		log.Error("counters differ from the ledger", "product_id", d.ProductID, "counters", d.Counters, "ledger", d.Ledger)
+		log.Error("counters differ from the ledger", "product_id", d.ProductID, "counters", d.Counters, "ledger", d.Ledger, "mended", repair)
+		if repair {
+			if err := up.catalogue.FollowLedger(ctx, d.ProductID); err != nil {
+				return err
+			}
+		}
 	}
 	mended, err := up.projector.Mend(ctx)
 	if err != nil {
 		return err
 	}
 	log.Info("reconciled", "ledger_drift", len(drifts), "index_mended", mended)
-	if len(drifts) > 0 {
+	if len(drifts) > 0 && !repair {
 		return errDrift
 	}
 	return nil

@@ -44,7 +44,7 @@ func (s *Catalogue) ImportBatch(ctx context.Context, rows []product.ImportRow, d
 		}
 		moves := countMoves(plan, shelf)
 		batch := &pgx.Batch{}
-		queueMoves(batch, shelf, moves, nil, "import", "counted by an import")
+		queueMoves(batch, shelf, moves, uuid.Nil, "import", "counted by an import")
 		queueChanged(batch, plan.Changed)
 		if err := send(ctx, s.db, batch); err != nil {
 			return refusal(err, "import changed products")

@@ -65,3 +65,31 @@ func (s *Catalogue) RefreshPopularity(ctx context.Context) error {
 		return nil
 	})
 }
+
+// Under the row's lock nobody else moves stock of the product, so that its sums
+// are final. A ledger that the constraints refuse is left for staff.
+const (
+	lockCounters = `SELECT 1 FROM product_inventory WHERE product_id = $1 FOR UPDATE`
+	followLedger = `
+UPDATE product_inventory i SET on_hand = m.on_hand, held = m.held, reserved = m.reserved
+FROM (SELECT coalesce(sum(on_hand_delta), 0)::bigint AS on_hand, coalesce(sum(held_delta), 0)::bigint AS held,
+             coalesce(sum(reserved_delta), 0)::bigint AS reserved
+      FROM inventory_movements WHERE product_id = $1) m
+WHERE i.product_id = $1`
+)
+
+// FollowLedger sets a product's counters to the sums of its movements: each
+// movement is a decision that was taken, the counters are only their sum.
+func (s *Catalogue) FollowLedger(ctx context.Context, product uuid.UUID) error {
+	err := s.db.InTx(ctx, func(ctx context.Context) error {
+		if _, err := s.db.Conn(ctx).Exec(ctx, lockCounters, product); err != nil {
+			return err
+		}
+		_, err := s.db.Conn(ctx).Exec(ctx, followLedger, product)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("set counters of %s by the ledger: %w", product, err)
+	}
+	return nil
+}

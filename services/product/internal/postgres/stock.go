@@ -38,7 +38,10 @@ VALUES ($1, $2, $3, $4, now() + $5::interval, now() + $5::interval)
 ON CONFLICT ON CONSTRAINT holds_pkey DO NOTHING
 RETURNING expires_at`
 
-const lockHold = `SELECT user_id, state, cancelled, expires_at FROM holds WHERE order_id = $1 FOR UPDATE`
+const (
+	selectHold = `SELECT user_id, state, cancelled, expires_at FROM holds WHERE order_id = $1`
+	lockHold   = selectHold + ` FOR UPDATE`
+)
 
 const selectHoldLines = `
 SELECT product_id, quantity, sku, name, price_amount, price_currency, tax_class
@@ -64,14 +67,14 @@ WHERE i.product_id = d.product_id
 
 const insertMovements = `
 INSERT INTO inventory_movements (product_id, kind, on_hand_delta, held_delta, reserved_delta, order_id, actor, reason)
-SELECT d.product_id, d.kind, d.on_hand, d.held, d.reserved, $6, $7, $8
-FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) AS d (product_id, kind, on_hand, held, reserved)`
+SELECT d.product_id, d.kind, d.on_hand, d.held, d.reserved, nullif(d.order_id, '00000000-0000-0000-0000-000000000000'), $7, $8
+FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::uuid[]) AS d (product_id, kind, on_hand, held, reserved, order_id)`
 
 const insertHoldLines = `
 INSERT INTO hold_lines (order_id, product_id, quantity, sku, name, price_amount, price_currency, tax_class)
-SELECT $1, d.product_id, d.quantity, d.sku, d.name, d.amount, d.currency, d.tax_class
-FROM unnest($2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[])
-     AS d (product_id, quantity, sku, name, amount, currency, tax_class)`
+SELECT d.order_id, d.product_id, d.quantity, d.sku, d.name, d.amount, d.currency, d.tax_class
+FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[])
+     AS d (order_id, product_id, quantity, sku, name, amount, currency, tax_class)`
 
 const updateHold = `
 UPDATE holds SET state = $2, cancelled = $3, updated_at = now(), due_at = CASE WHEN $2 = 'held' THEN due_at END
@@ -108,8 +111,8 @@ func (s *Stock) Decide(ctx context.Context, step stock.Step, fn func(stock.Hold,
 		if d.State != before.State || d.Cancelled != before.Cancelled {
 			batch.Queue(updateHold, step.OrderID, string(d.State), d.Cancelled)
 		}
-		queueLines(batch, step.OrderID, d.Lines)
-		queueMoves(batch, shelf, d.Moves, &step.OrderID, step.Actor, "")
+		queueLines(batch, linesOf(step.OrderID, d.Lines))
+		queueMoves(batch, shelf, d.Moves, step.OrderID, step.Actor, "")
 		if err := send(ctx, s.db, batch); err != nil {
 			return fmt.Errorf("save hold: %w", err)
 		}
@@ -159,7 +162,7 @@ func (s *Stock) openHold(ctx context.Context, step stock.Step) (stock.Hold, erro
 		step.OrderID, nullID(step.First.UserID), string(step.First.State), step.First.Cancelled, ttl).Scan(&expires)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
-		return s.lockHold(ctx, step.OrderID)
+		return s.readHold(ctx, lockHold, step.OrderID)
 	case err != nil:
 		return stock.Hold{}, fmt.Errorf("insert hold: %w", err)
 	}
@@ -169,10 +172,10 @@ func (s *Stock) openHold(ctx context.Context, step stock.Step) (stock.Hold, erro
 	return h, nil
 }
 
-func (s *Stock) lockHold(ctx context.Context, orderID uuid.UUID) (stock.Hold, error) {
+func (s *Stock) readHold(ctx context.Context, sql string, orderID uuid.UUID) (stock.Hold, error) {
 	h := stock.Hold{OrderID: orderID}
 	batch := &pgx.Batch{}
-	batch.Queue(lockHold, orderID).QueryRow(func(row pgx.Row) error {
+	batch.Queue(sql, orderID).QueryRow(func(row pgx.Row) error {
 		var user *uuid.UUID
 		var expires *time.Time
 		var state string
@@ -196,7 +199,7 @@ func (s *Stock) lockHold(ctx context.Context, orderID uuid.UUID) (stock.Hold, er
 		return err
 	})
 	if err := s.db.Conn(ctx).SendBatch(ctx, batch).Close(); err != nil {
-		return stock.Hold{}, fmt.Errorf("lock hold: %w", err)
+		return stock.Hold{}, fmt.Errorf("read hold: %w", err)
 	}
 	return h, nil
 }
@@ -221,11 +224,13 @@ func (s *Stock) items(ctx context.Context, sql string, ids []uuid.UUID) ([]stock
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (it stock.Item, err error) {
-		err = row.Scan(&it.ProductID, &it.OnHand, &it.Held, &it.Reserved, &it.SKU, &it.Name,
-			&it.Price.Amount, &it.Price.Currency, &it.TaxClass, &it.Status, &it.Version)
-		return it, err
-	})
+	return pgx.CollectRows(rows, scanItem)
+}
+
+func scanItem(row pgx.CollectableRow) (it stock.Item, err error) {
+	err = row.Scan(&it.ProductID, &it.OnHand, &it.Held, &it.Reserved, &it.SKU, &it.Name,
+		&it.Price.Amount, &it.Price.Currency, &it.TaxClass, &it.Status, &it.Version)
+	return it, err
 }
 
 // Move implements stock.Store.
@@ -240,7 +245,7 @@ func (s *Stock) Move(ctx context.Context, ids []uuid.UUID, actor, reason string,
 			return err
 		}
 		batch := &pgx.Batch{}
-		queueMoves(batch, shelf, moves, nil, actor, reason)
+		queueMoves(batch, shelf, moves, uuid.Nil, actor, reason)
 		if err := send(ctx, s.db, batch); err != nil {
 			return fmt.Errorf("move inventory: %w", err)
 		}

@@ -62,35 +62,46 @@ func unavailable(wanted []Line, shelf Shelf) []Unavailable {
 }
 
 // Place holds all lines of an order or none. Repeated, it gives the first
-// answer again; a refusal leaves no trace and may be asked again.
+// answer again; a refusal leaves no trace and may be asked again. It commits by
+// itself, with neighbours that ask at the same time, and joins no transaction.
 func (s *Service) Place(ctx context.Context, orderID, userID uuid.UUID, lines []Line) (Placement, error) {
 	wanted, err := checkLines(lines)
 	if err != nil {
 		return Placement{}, err
 	}
+	return s.placeTogether(ctx, Step{OrderID: orderID, First: Hold{UserID: userID, State: Held}, TTL: s.holdTTL, Wanted: wanted,
+		Products: Products(wanted), Actor: "order"})
+}
+
+// placeAlone is Place in a transaction that nobody shares.
+func (s *Service) placeAlone(ctx context.Context, step Step) (Placement, error) {
 	var p Placement
-	step := Step{OrderID: orderID, First: Hold{UserID: userID, State: Held}, TTL: s.holdTTL, Products: Products(wanted), Actor: "order"}
-	err = s.store.Decide(ctx, step, func(h Hold, shelf Shelf) (Decision, []events.Event, error) {
-		if h.State != None {
-			p = repeated(h)
-			return h.stay(), nil, nil
-		}
-		if bad := unavailable(wanted, shelf); bad != nil {
-			p = Placement{Result: ResultUnavailable, Unavailable: bad}
+	err := s.store.Decide(ctx, step, func(h Hold, shelf Shelf) (Decision, []events.Event, error) {
+		var d Decision
+		if p, d = place(h, step.Wanted, shelf); d.State == None {
 			return Decision{}, nil, errRefused
 		}
-		d := Place(h, wanted, shelf)
-		if d.Short != nil {
-			p = Placement{Result: ResultOutOfStock, Short: d.Short}
-			return Decision{}, nil, errRefused
-		}
-		p = Placement{Result: ResultHeld, ExpiresAt: h.ExpiresAt, Lines: d.Lines}
 		return d, FlipEvents(shelf, d.Moves), nil
 	})
 	if err != nil && !errors.Is(err, errRefused) {
 		return Placement{}, err
 	}
 	return p, nil
+}
+
+// place decides on a hold and words the answer. State None is a refusal.
+func place(h Hold, wanted []Line, shelf Shelf) (Placement, Decision) {
+	if h.State != None {
+		return repeated(h), h.stay()
+	}
+	if bad := unavailable(wanted, shelf); bad != nil {
+		return Placement{Result: ResultUnavailable, Unavailable: bad}, Decision{}
+	}
+	d := Place(h, wanted, shelf)
+	if d.Short != nil {
+		return Placement{Result: ResultOutOfStock, Short: d.Short}, Decision{}
+	}
+	return Placement{Result: ResultHeld, ExpiresAt: h.ExpiresAt, Lines: d.Lines}, d
 }
 
 func repeated(h Hold) Placement {

@@ -30,6 +30,7 @@ type Step struct {
 	First    Hold
 	TTL      time.Duration // how long a hold made as First lasts
 	Products []uuid.UUID
+	Wanted   []Line // of a hold to be placed, sorted
 	Actor    string
 }
 
@@ -40,6 +41,11 @@ type Store interface {
 	// fn and saves what it decides with its events, all in one transaction. The hold
 	// given to fn has State None when the order is new. An error of fn undoes all.
 	Decide(ctx context.Context, step Step, fn func(Hold, Shelf) (Decision, []events.Event, error)) error
+	// PlaceAll inserts a hold for each step, of different orders by order id, or
+	// reads the one that is there; locks the inventory of all steps in product id
+	// order and calls fn once, with holds in the order of steps. A new hold whose
+	// decision has State None leaves no trace. All in one transaction of its own.
+	PlaceAll(ctx context.Context, steps []Step, fn func([]Hold, Shelf) ([]Decision, []events.Event)) error
 	// Move locks the inventory rows in product id order and applies what fn returns.
 	// The Shelf lacks products that do not exist.
 	Move(ctx context.Context, ids []uuid.UUID, actor, reason string, fn func(Shelf) ([]Movement, []events.Event, error)) error
@@ -60,6 +66,7 @@ type Service struct {
 	orders  Orders
 	holdTTL time.Duration
 	log     *slog.Logger
+	placing placing
 }
 
 // New makes the service; holds last for holdTTL before their order is asked about.
