@@ -8,8 +8,8 @@ SHELL   := /bin/bash
 export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help caravan run infra status logs stop reset demo doctor test test-units test-stack bench verify lint generate build dapr-cli \
-	diagrams diagrams-check openapi-lint fuzz-api up down compose-check
+.PHONY: help caravan run infra status logs stop reset demo doctor test test-units test-stack bench verify lint generate build dapr-cli simulate \
+	diagrams diagrams-check openapi-lint fuzz-api up down compose-check kubernetes-check
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -45,11 +45,15 @@ doctor: caravan ## check the machine: tools, ports, cache
 build: ## compile everything
 	@$(GO) build ./...
 
-test: test-units test-stack ## all tests, on servers and a stack of their own
+test: test-units simulate test-stack ## all tests, on servers and a stack of their own
 
 # The packages outside tests/, each store test on real servers that live for this run.
 test-units: caravan
-	@$(CARAVAN) testdb --with all -- $(GO) test -timeout 15m $$($(GO) list ./... | grep -v '/tests')
+	@$(CARAVAN) testdb --with all -- $(GO) test -timeout 15m $$($(GO) list ./... | grep -v -e '/tests' -e /services/simulator)
+
+# -v shows what was tried: steps and faults of each kind.
+simulate: ## run the cores of order, payment and stock together under 10,000 seeds of faults
+	@$(GO) test -v ./services/simulator
 
 # The whole-stack tests start a stack of their own through the caravan command.
 test-stack: caravan
@@ -69,7 +73,7 @@ generate: ## write the generated code anew
 verify: lint ## lint, generated code, race detector and all tests
 	@$(MAKE) --no-print-directory generate
 	@git diff --exit-code -- '*.gen.go' || { echo "generated code differs from its source: commit the result of make generate" >&2; exit 1; }
-	@$(MAKE) --no-print-directory openapi-lint diagrams-check compose-check
+	@$(MAKE) --no-print-directory openapi-lint diagrams-check compose-check kubernetes-check
 	@$(CARAVAN) testdb --with all -- $(GO) test -race -timeout 30m $$($(GO) list ./services/... ./deploy/...)
 	@$(MAKE) --no-print-directory test
 
@@ -98,6 +102,9 @@ down: ## stop the containers; the volumes stay (VOLUMES=1: remove them)
 compose-check: caravan ## validate docker-compose.yml with compose itself; no engine needed
 	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && $(CARAVAN) container-files --dir "$$dir" >/dev/null && \
 	CARAVAN_FILES="$$dir/containers" deploy/containers/compose.sh --env-file "$$dir/containers/env" config --quiet
+
+kubernetes-check: ## build the Kubernetes manifests and validate them without a cluster
+	@deploy/kubernetes/check.sh
 
 dapr-cli: ## build the Dapr CLI into bin/dapr (several minutes)
 	@cd dapr/cli && GOWORK=off $(GO) build -trimpath -o $(CURDIR)/bin/dapr .
