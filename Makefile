@@ -8,7 +8,7 @@ SHELL   := /bin/bash
 export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help caravan run infra status logs stop reset demo doctor test test-units test-stack bench verify lint generate build dapr-cli simulate \
+.PHONY: help caravan run infra status logs stop reset demo doctor test test-units test-stack bench chaos verify lint generate build dapr-cli simulate \
 	diagrams diagrams-check openapi-lint fuzz-api up down compose-check kubernetes-check
 
 help: ## list the targets
@@ -61,6 +61,11 @@ test-stack: caravan
 
 bench: caravan ## measure placing and whole checkouts on the running shop
 	@CARAVAN_STACK=$${CARAVAN_STACK:-$(CURDIR)/.caravan/stack.json} $(GO) run ./tests/bench
+
+FOR ?= 10m
+
+chaos: caravan ## kill and freeze the processes of a stack of its own under load, then check every promise (FOR=10m CHAOS="-seed 7 -recovery")
+	@CARAVAN_BIN=$(CURDIR)/$(CARAVAN) $(GO) run ./tests/chaos/cmd/chaos -for $(FOR) $(CHAOS)
 
 lint: ## gofmt, vet and the linters of .golangci.yml
 	@test -z "$$(gofmt -l deploy services tests | tee /dev/stderr)"

@@ -71,6 +71,7 @@ type run struct {
 	staff *clerk
 	shelf *shelf
 	book  *book
+	dead  int // dead letters that were there before
 }
 
 // Run does it all: recovery if asked, then load under faults, rest, checks.
@@ -109,6 +110,9 @@ func (r *run) open(ctx context.Context) error {
 		return fmt.Errorf("staff: %w", err)
 	}
 	r.staff = &clerk{shopper: staff}
+	if r.dead, err = stack.DeadLetters(ctx); err != nil {
+		return err
+	}
 	r.shelf, err = stockUp(ctx, staff)
 	return err
 }

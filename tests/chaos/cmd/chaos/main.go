@@ -1,6 +1,6 @@
-// Command chaos breaks the running stack that CARAVAN_STACK names, and tells
-// whether it kept every promise. It exits 1 when one was broken or when
-// anything is stuck.
+// Command chaos breaks the running stack that CARAVAN_STACK names, or one of its
+// own that the command CARAVAN_BIN starts, and tells whether it kept every
+// promise. It exits 1 when one was broken or when anything is stuck.
 package main
 
 import (
@@ -34,6 +34,20 @@ func main() {
 }
 
 func run(ctx context.Context, o chaos.Options) error {
+	if o.StackFile == "" {
+		path, stop, err := ownStack(os.Getenv("CARAVAN_BIN"))
+		if err != nil {
+			return err
+		}
+		o.StackFile = path
+		err = judge(ctx, o)
+		stop(err != nil)
+		return err
+	}
+	return judge(ctx, o)
+}
+
+func judge(ctx context.Context, o chaos.Options) error {
 	fmt.Printf("seed %d\n", o.Seed)
 	v, err := chaos.Run(ctx, o)
 	if v != nil {
