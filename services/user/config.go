@@ -21,7 +21,7 @@ type Config struct {
 	SessionMax      time.Duration `env:"SESSION_MAX" envDefault:"2160h"`
 	RefreshWindow   time.Duration `env:"REFRESH_WINDOW" envDefault:"10s"`
 	ResetTTL        time.Duration `env:"RESET_TTL" envDefault:"30m"`
-	VerificationTTL time.Duration `env:"VERIFICATION_TTL" envDefault:"168h"`
+	VerificationTTL time.Duration `env:"VERIFICATION_TTL" envDefault:"24h"`
 
 	KeyMaxAge time.Duration `env:"KEY_MAX_AGE" envDefault:"720h"`
 	// KeyLead must be longer than the other services keep the key set.

@@ -67,3 +67,10 @@ func (s *Server) EnableUser(w http.ResponseWriter, r *http.Request, id Id) {
 		return userAnswer(s.users.Enable(ctx, id))
 	})
 }
+
+// EndSessionsOfUser implements ServerInterface.
+func (s *Server) EndSessionsOfUser(w http.ResponseWriter, r *http.Request, id uuid.UUID) {
+	web.Handle(w, r, func(ctx context.Context) (web.Response, error) {
+		return web.NoContent(), s.users.EndSessionsOf(ctx, id)
+	})
+}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
+
+	"github.com/caravan-shop/caravan/services/user/internal/user"
 )
 
 const newAddress = "Someone.New@Example.com"
@@ -171,4 +173,31 @@ func TestVerificationMailsAreLimited(t *testing.T) {
 	if diff := cmp.Diff([]int{202, 202, 202, 202, 429}, got); diff != "" {
 		t.Errorf("requests (-want +got): %s", diff)
 	}
+}
+
+// TestPasswordsOfTheContext refuses what a guesser would try first, wherever a
+// password is set.
+func TestPasswordsOfTheContext(t *testing.T) {
+	s := open(t)
+	s.want(422, "password_too_weak", "POST", "/v1/users", "", map[string]any{
+		"email": "ada@example.com", "password": "Lovelace1815", "first_name": "Ada", "last_name": "Lovelace"})
+	p := s.newPerson()
+	s.want(422, "password_too_weak", "POST", "/v1/users/me/password", p.access,
+		map[string]any{"current_password": password, "new_password": "Zebediah-Quillfeather-1"})
+	s.want(202, "", "POST", "/v1/password-resets", "", map[string]any{"email": p.email})
+	s.answerResets(1)
+	reset := query[string](s, `SELECT payload->>'reset_id' FROM outbox WHERE topic = 'password.reset'`)
+	token := s.call("POST", "/internal/password-resets/token", "", map[string]any{"reset_id": reset}).str("token")
+	s.want(422, "password_too_weak", "POST", "/v1/password-resets/confirm", "", map[string]any{"token": token, "new_password": "caravan 2026"})
+}
+
+func TestAdminEndsSessions(t *testing.T) {
+	s := open(t)
+	admin, p, bystander := s.newPerson(user.RoleAdmin), s.newPerson(), s.newPerson()
+	s.want(204, "", "DELETE", "/v1/users/"+p.id+"/sessions", admin.access, nil)
+	s.want(401, "session_revoked", "GET", "/v1/users/me", p.access, nil)
+	s.want(401, "refresh_token_invalid", "POST", "/v1/sessions/refresh", "", map[string]any{"refresh_token": p.refresh})
+	s.want(200, "", "GET", "/v1/users/me", bystander.access, nil)
+	s.want(404, "user_not_found", "DELETE", "/v1/users/"+uuid.NewString()+"/sessions", admin.access, nil)
+	s.signIn(p, password)
 }

@@ -566,6 +566,9 @@ type ServerInterface interface {
 	// SetRoles Set the roles of an account
 	// (PUT /v1/users/{id}/roles)
 	SetRoles(w http.ResponseWriter, r *http.Request, id Id, params SetRolesParams)
+	// EndSessionsOfUser Sign a person out everywhere
+	// (DELETE /v1/users/{id}/sessions)
+	EndSessionsOfUser(w http.ResponseWriter, r *http.Request, id Id)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -1357,6 +1360,32 @@ func (siw *ServerInterfaceWrapper) SetRoles(w http.ResponseWriter, r *http.Reque
 	handler.ServeHTTP(w, r)
 }
 
+// EndSessionsOfUser operation middleware
+func (siw *ServerInterfaceWrapper) EndSessionsOfUser(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", mux.Vars(r)["id"], &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EndSessionsOfUser(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -1499,6 +1528,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 	r.HandleFunc(options.BaseURL+"/v1/users/{id}", wrapper.GetUser).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/v1/users/{id}/roles", wrapper.SetRoles).Methods(http.MethodPut)
+
+	r.HandleFunc(options.BaseURL+"/v1/users/{id}/sessions", wrapper.EndSessionsOfUser).Methods(http.MethodDelete)
 
 	r.HandleFunc(options.BaseURL+"/v1/users/{id}/disable", wrapper.DisableUser).Methods(http.MethodPost)
 

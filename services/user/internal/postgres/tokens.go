@@ -25,7 +25,7 @@ RETURNING user_id`
 INSERT INTO password_reset_tokens (id, user_id, token_hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)`
 	selectReset     = resetColumns + `WHERE id = $1`
 	selectResetUser = `SELECT user_id FROM password_reset_tokens WHERE token_hash = $1`
-	selectResetLive = `SELECT EXISTS (SELECT FROM password_reset_tokens WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2)`
+	selectResetLive = `SELECT user_id FROM password_reset_tokens WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2`
 	useReset        = `
 UPDATE password_reset_tokens SET used_at = $2 WHERE token_hash = $1 AND used_at IS NULL AND expires_at > $2 RETURNING user_id`
 	useOtherResets = `UPDATE password_reset_tokens SET used_at = $2 WHERE user_id = $1 AND used_at IS NULL`
@@ -86,9 +86,9 @@ func (s *Store) FindReset(ctx context.Context, id uuid.UUID) (user.OneTime, erro
 	return one(ctx, s, "find reset", user.ErrResetToken, scanOneTime, selectReset, id)
 }
 
-// ResetIsLive implements user.Resets.
-func (s *Store) ResetIsLive(ctx context.Context, digest []byte, at time.Time) (bool, error) {
-	return one(ctx, s, "look at reset", nil, pgx.RowTo[bool], selectResetLive, digest, at)
+// ResetOwner implements user.Resets.
+func (s *Store) ResetOwner(ctx context.Context, digest []byte, at time.Time) (uuid.UUID, error) {
+	return one(ctx, s, "look at reset", user.ErrResetToken, pgx.RowTo[uuid.UUID], selectResetLive, digest, at)
 }
 
 // UseReset implements user.Resets.

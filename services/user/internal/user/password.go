@@ -2,7 +2,9 @@ package user
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -18,9 +20,10 @@ const (
 	maxPassword = 1024
 )
 
-// checkPassword holds a new password against the policy: length and the list of
-// breached ones, no rules of composition. It must not be the e-mail address.
-func (s *Service) checkPassword(field, password string, email Email) error {
+// checkPassword holds a new password of an account against the policy: length,
+// the list of breached ones, and what anybody would try first of this shop and
+// this person; no rules of composition.
+func (s *Service) checkPassword(field, password string, u User) error {
 	tooWeak := func(code, detail string) error {
 		return ErrPasswordTooWeak.Naming(fault.Field{Field: field, Code: code, Detail: detail})
 	}
@@ -33,10 +36,41 @@ func (s *Service) checkPassword(field, password string, email Email) error {
 		return tooWeak("too_short", "At least 8 characters.")
 	case s.Breached(password):
 		return tooWeak("breached", "This password is known from breaches.")
-	case email.Normal != "" && strings.EqualFold(password, email.Normal):
-		return tooWeak("is_email", "The password must not be the e-mail address.")
+	case guessable(password, u):
+		return tooWeak("guessable", "The password is made of your name, your e-mail address or the shop's name.")
 	}
 	return nil
+}
+
+// shopName is in the first guesses at any password of this shop.
+const shopName = "caravan"
+
+// guessable tells whether nothing is left of a password without the words of
+// its context and without all that is no letter.
+func guessable(password string, u User) bool {
+	local, domain, _ := strings.Cut(u.Email.Normal, "@")
+	left, found := letters(password), false
+	// The longest first: a short word may be a part of a long one.
+	words := []string{letters(u.Email.Normal), letters(u.FirstName + u.LastName), letters(domain), letters(local),
+		letters(strings.SplitN(domain, ".", 2)[0]), letters(u.FirstName), letters(u.LastName), shopName}
+	slices.SortFunc(words, func(a, b string) int { return len(b) - len(a) })
+	for _, word := range words {
+		if len(word) >= minWord && strings.Contains(left, word) {
+			left, found = strings.ReplaceAll(left, word, ""), true
+		}
+	}
+	return found && left == ""
+}
+
+const minWord = 3
+
+func letters(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) {
+			return r
+		}
+		return -1
+	}, strings.ToLower(norm.NFKC.String(s)))
 }
 
 // plain is the form of a password that is hashed: keyboards differ in how they
@@ -52,7 +86,7 @@ func (s *Service) ChangePassword(ctx context.Context, userID, sessionID uuid.UUI
 	if err := s.prove(ctx, u, current, from); err != nil {
 		return err
 	}
-	if err := s.checkPassword("new_password", next, u.Email); err != nil {
+	if err := s.checkPassword("new_password", next, u); err != nil {
 		return err
 	}
 	hash, err := s.Hasher.Hash(ctx, plain(next))

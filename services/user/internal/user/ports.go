@@ -66,8 +66,8 @@ type Resets interface {
 	// UseReset spends the live token of this digest, and with it all others of its
 	// account, or answers ErrResetToken.
 	UseReset(ctx context.Context, digest []byte, at time.Time) (userID uuid.UUID, err error)
-	// ResetIsLive tells whether UseReset would succeed.
-	ResetIsLive(ctx context.Context, digest []byte, at time.Time) (bool, error)
+	// ResetOwner gives what UseReset would, and spends nothing.
+	ResetOwner(ctx context.Context, digest []byte, at time.Time) (userID uuid.UUID, err error)
 }
 
 // Verifications keeps the tokens that prove an e-mail address.

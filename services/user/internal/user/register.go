@@ -16,7 +16,7 @@ func (s *Service) Register(ctx context.Context, r Registration) (User, error) {
 	if err != nil {
 		return User{}, err
 	}
-	if err := s.checkPassword("password", r.Password, u.Email); err != nil {
+	if err := s.checkPassword("password", r.Password, u); err != nil {
 		return User{}, err
 	}
 	// Hashing is dear, so a taken address is found out first; the constraint decides.

@@ -75,14 +75,15 @@ func (s *Service) answerWaiting(ctx context.Context) error {
 // ConfirmReset sets a new password with the token of the mail and ends every
 // session. The token proves the address as well.
 func (s *Service) ConfirmReset(ctx context.Context, token, password string) error {
-	live, err := s.Resets.ResetIsLive(ctx, digest(token), s.now())
+	owner, err := s.Resets.ResetOwner(ctx, digest(token), s.now())
 	if err != nil {
 		return err
 	}
-	if !live {
-		return ErrResetToken
+	u, err := s.Accounts.Find(ctx, owner)
+	if err != nil {
+		return err
 	}
-	if err := s.checkPassword("new_password", password, Email{}); err != nil {
+	if err := s.checkPassword("new_password", password, u); err != nil {
 		return err
 	}
 	hash, err := s.Hasher.Hash(ctx, plain(password))

@@ -95,5 +95,6 @@ const (
 	ReasonDisabled  = "disabled"
 	ReasonRoles     = "roles_changed"
 	ReasonErased    = "erased"
+	ReasonAdmin     = "ended_by_admin"
 	ReasonReuse     = "refresh_reused"
 )

@@ -27,6 +27,15 @@ func (s *Service) EndAllSessions(ctx context.Context, userID uuid.UUID) error {
 	return err
 }
 
+// EndSessionsOf signs a person out everywhere on an administrator's word.
+func (s *Service) EndSessionsOf(ctx context.Context, userID uuid.UUID) error {
+	if _, err := s.Accounts.Find(ctx, userID); err != nil {
+		return err
+	}
+	_, err := s.Sessions.Revoke(ctx, Revocation{UserID: userID, Reason: ReasonAdmin, At: s.now()})
+	return err
+}
+
 // revokedMargin allows for clocks that differ.
 const revokedMargin = time.Minute
 
