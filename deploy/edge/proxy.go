@@ -168,7 +168,7 @@ func (e *edge) rewrite(pr *httputil.ProxyRequest) {
 	out.URL.RawQuery = pr.In.URL.RawQuery // as it was: ReverseProxy has dropped what it could not parse
 	out.Trailer = nil
 	cleanRequest(out.Header, pr.In.RemoteAddr, e.cfg.APIToken)
-	if callOf(pr.In.Context()).route.streams {
+	if callOf(pr.In.Context()).route.streams && out.Body != nil { // an import of nothing has no body to stream
 		// Told a length, the sidecar would keep the whole body for a possible retry.
 		out.ContentLength = -1
 		out.Header.Del("Content-Length")

@@ -316,6 +316,18 @@ func TestImportIsStreamedWithoutALength(t *testing.T) {
 	}
 }
 
+// TestEmptyImportPasses: what an import without a line deserves is the service's to say.
+func TestEmptyImportPasses(t *testing.T) {
+	base, calls := start(t, nil, ok)
+	res, body := do(t, "POST", base+invoke+"product/method/v1/products/import", nil, nil)
+	if res.StatusCode != 200 {
+		t.Fatalf("got %d %s", res.StatusCode, body)
+	}
+	if got := <-calls; got.body != "" {
+		t.Errorf("got a body of %d bytes", len(got.body))
+	}
+}
+
 func TestStalledImportEnds(t *testing.T) {
 	base, _ := start(t, func(c *config) { c.StallTimeout = 100 * time.Millisecond }, ok)
 	res, body := raw(t, base, "POST "+invoke+"product/method/v1/products/import HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc")
