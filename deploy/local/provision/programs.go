@@ -30,8 +30,8 @@ func (c *Cache) Dapr(ctx context.Context) (string, error) {
 	})
 }
 
-// Programs builds our own commands into dir; the Go tool leaves alone what is up to date.
-func (c *Cache) Programs(ctx context.Context, dir string, packages []string) error {
+// Programs builds our own commands into dir, with build tags if any; the Go tool leaves alone what is up to date.
+func (c *Cache) Programs(ctx context.Context, dir string, packages []string, tags string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (c *Cache) Programs(ctx context.Context, dir string, packages []string) err
 	}
 	defer unlock()
 	return c.out.Step("build the services", func() error {
-		args := append([]string{"build", "-buildvcs=false", "-o", dir + "/"}, packages...)
+		args := append([]string{"build", "-buildvcs=false", "-tags", tags, "-o", dir + "/"}, packages...)
 		return run(ctx, c.root, nil, "go", args...)
 	})
 }

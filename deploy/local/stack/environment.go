@@ -70,6 +70,9 @@ func (p *plan) serviceEnv(name string, migrating bool) []string {
 	if migrating && name == cart {
 		own["MIGRATION_MONGO_URL"] = p.mongo.URL()
 	}
+	if p.options.Crashpoints {
+		own["CARAVAN_CRASHPOINTS"] = p.crashpoints()
+	}
 	for key, value := range p.serversOf(name) {
 		own[key] = value
 	}

@@ -138,6 +138,7 @@ type Description struct {
 	Accounts      map[string]Account     `json:"accounts"` // by role
 	Sidecars      map[string]SidecarInfo `json:"sidecars"` // by app id
 	Processes     []ProcessInfo          `json:"processes"`
+	Crashpoints   string                 `json:"crashpoints,omitempty"` // a folder, if the services can die at named points
 }
 
 // Mail says where mails go and where they can be read.
@@ -180,6 +181,9 @@ func (s *Stack) describe() Description {
 	}
 	if s.options.StripeKey == "" {
 		d.Sandbox = "http://" + servers.Loopback(s.port(sandboxPort))
+	}
+	if s.options.Crashpoints {
+		d.Crashpoints = s.crashpoints()
 	}
 	for _, service := range relational() {
 		d.Postgres[service] = s.dsn(service, readRole(service))

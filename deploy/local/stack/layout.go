@@ -93,23 +93,40 @@ func (l Layout) appPort(row int, app string) int { return l.port(row + slices.In
 
 func (l Layout) data(parts ...string) string { return l.under("data", parts...) }
 func (l Layout) run(parts ...string) string  { return l.under("run", parts...) }
-func (l Layout) logs() string                { return filepath.Join(l.Dir, "logs") }
+
+// crashpoints is the folder where tests arm the points at which a service dies.
+func (l Layout) crashpoints() string { return l.run("crashpoints") }
+
+func (l Layout) logs() string { return filepath.Join(l.Dir, "logs") }
 
 func (l Layout) under(folder string, parts ...string) string {
 	return filepath.Join(append([]string{l.Dir, folder}, parts...)...)
 }
 
-// bin is shared by all stacks of a checkout: the same sources make the same programs.
+// bin is shared by all stacks of a checkout: the same sources make the same programs. Those that can die at named points
+// lie apart, for the stacks that have a folder to arm them by.
 func (l Layout) bin(parts ...string) string {
-	return filepath.Join(append([]string{l.Root, ".caravan", "bin"}, parts...)...)
+	folder := "bin"
+	if l.tags() != "" {
+		folder += "-" + l.tags()
+	}
+	return filepath.Join(append([]string{l.Root, ".caravan", folder}, parts...)...)
+}
+
+// tags of the programs' build.
+func (l Layout) tags() string {
+	if _, err := os.Stat(l.crashpoints()); err != nil {
+		return ""
+	}
+	return "crashpoints"
 }
 
 func (l Layout) recipe(server string) string {
 	return filepath.Join(l.Root, "deploy/local/servers", server)
 }
 
-// makeFolders makes the state folders. Servers that dropped root pass through data; each server's own folder in it is private.
-func (l Layout) makeFolders() error {
+// makeFolders makes the state folders, and one to arm crash points by if they are wanted. Servers that dropped root pass through data; each server's own folder in it is private.
+func (l Layout) makeFolders(crashpoints bool) error {
 	if err := os.MkdirAll(l.data(), 0o755); err != nil {
 		return err
 	}
@@ -117,6 +134,12 @@ func (l Layout) makeFolders() error {
 		if err := os.Chmod(dir, 0o755); err != nil { // whatever the umask says
 			return err
 		}
+	}
+	if err := os.RemoveAll(l.crashpoints()); err != nil { // what a run before this one has left armed
+		return err
+	}
+	if crashpoints {
+		return os.MkdirAll(l.crashpoints(), 0o700)
 	}
 	return os.MkdirAll(l.run(), 0o700)
 }

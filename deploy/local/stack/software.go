@@ -82,7 +82,7 @@ func obtain(ctx context.Context, cache *provision.Cache, layout Layout, want wan
 	fetch(want.mongo, func(ctx context.Context) (err error) { got.mongo, err = cache.Mongo(ctx); return err })
 	fetch(want.dapr, func(ctx context.Context) (err error) { got.dapr, err = cache.Dapr(ctx); return err })
 	fetch(len(want.programs) > 0, func(ctx context.Context) error {
-		return cache.Programs(ctx, layout.bin(), want.programs)
+		return cache.Programs(ctx, layout.bin(), want.programs, layout.tags())
 	})
 	return got, work.Wait()
 }

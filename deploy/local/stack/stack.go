@@ -26,6 +26,8 @@ type Options struct {
 	InfraOnly bool
 	// Throwaway trades the durability of the servers for speed.
 	Throwaway bool
+	// Crashpoints builds the services so that tests can have them die at named points.
+	Crashpoints bool
 	// Furnish puts the first goods into a shop that runs but has not been announced yet; nil leaves it as it is.
 	Furnish func(ctx context.Context, d Description) error
 	// Env overrides what our own programs find in their environment.
@@ -83,7 +85,7 @@ func prepare(ctx context.Context, layout Layout, options Options, out *progress.
 	if err := checkTools(ctx); err != nil {
 		return nil, err
 	}
-	if err := layout.makeFolders(); err != nil {
+	if err := layout.makeFolders(options.Crashpoints); err != nil {
 		return nil, err
 	}
 	cache, err := provision.Open(options.Cache, options.Root, out)

@@ -39,7 +39,7 @@ func RunTestServers(ctx context.Context, t TestServers, out *progress.Printer, u
 	}
 	layout := Layout{Root: t.Root, Dir: dir, block: block}
 	defer func() { _, _ = Reset(dir), os.RemoveAll(dir) }()
-	if err := layout.makeFolders(); err != nil {
+	if err := layout.makeFolders(false); err != nil {
 		return err
 	}
 	cache, err := provision.Open(t.Cache, t.Root, out)

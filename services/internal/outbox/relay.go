@@ -13,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/caravan-shop/caravan/services/internal/crashpoint"
 )
 
 // Entry is one event on its way to a topic.
@@ -175,6 +177,9 @@ func (r *Relay) round(ctx context.Context, conn *pgxpool.Conn) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if len(turns) > 0 {
+		crashpoint.Hit("outbox.before_publish", "")
+	}
 	var g errgroup.Group
 	for _, t := range turns {
 		alone := r.off.suspicious(t.topic)
@@ -199,6 +204,7 @@ func (r *Relay) round(ctx context.Context, conn *pgxpool.Conn) (int, error) {
 	if failures != nil {
 		r.log.Warn("events not published", "error", failures)
 	}
+	crashpoint.Hit("outbox.before_mark", "")
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTimeout)
 	defer cancel()
 	if _, err := conn.Exec(ctx, markPublished, acked); err != nil {

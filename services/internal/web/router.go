@@ -23,6 +23,7 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
 	"github.com/caravan-shop/caravan/services/internal/auth"
+	"github.com/caravan-shop/caravan/services/internal/crashpoint"
 	"github.com/caravan-shop/caravan/services/internal/fault"
 	"github.com/caravan-shop/caravan/services/internal/idempotency"
 )
@@ -169,6 +170,8 @@ func recovering(next http.Handler) http.Handler {
 			Fail(w, r, errPanic)
 		}()
 		next.ServeHTTP(rec, r)
+		// What the request did is committed, and its answer still in a buffer.
+		crashpoint.Hit("answer", r.URL.Path)
 	})
 }
 

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/caravan-shop/caravan/services/internal/crashpoint"
 )
 
 // ErrClaimed tells that another delivery of the same event is being worked on.
@@ -180,9 +182,11 @@ func (n *Notifier) deliver(ctx context.Context, o Occasion) (Outcome, error) {
 		Date:     o.At,
 		Rendered: words,
 	}
+	crashpoint.Hit("mail.before_send", string(o.Kind))
 	if err := n.sender.Send(ctx, m); err != nil {
 		return "", err
 	}
+	crashpoint.Hit("mail.before_mark", string(o.Kind))
 	return Sent, nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/caravan-shop/caravan/services/internal/crashpoint"
 	"github.com/caravan-shop/caravan/services/internal/idempotency"
 	"github.com/caravan-shop/caravan/services/order/internal/order"
 )
@@ -54,6 +55,7 @@ func (s *Service) Place(ctx context.Context, req Request, key idempotency.Key, r
 	if err != nil {
 		return idempotency.Answer{}, err
 	}
+	crashpoint.Hit("checkout.begun", "")
 	// Past its lease a checkout can't commit: no use to work on.
 	within, cancel := context.WithTimeout(ctx, s.Lease)
 	defer cancel()
@@ -113,9 +115,11 @@ func (r *run) steps(ctx context.Context) error {
 	if err := r.Tariffs.Payable(totals); err != nil {
 		return err
 	}
+	crashpoint.Hit("checkout.before_take", "")
 	if err := r.take(ctx); err != nil {
 		return err
 	}
+	crashpoint.Hit("checkout.before_commit", "")
 	return r.commit(ctx, items, totals)
 }
 

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/caravan-shop/caravan/services/internal/crashpoint"
 	"github.com/caravan-shop/caravan/services/payment/internal/payment"
 	"github.com/caravan-shop/caravan/services/payment/internal/postgres"
 )
@@ -102,6 +103,7 @@ func (c *Collector) settle(ctx context.Context, job postgres.Job) error {
 		if err != nil {
 			return c.giveBack(ctx, job, step, err)
 		}
+		crashpoint.Hit("collector.before_record", step.Kind.String())
 		seen[step.Attempt.ID] = true
 		seen[step.Refund.ID] = true
 		if step, err = c.queue.Record(ctx, &job, in, seen); err != nil || step.Kind == payment.StepNone {

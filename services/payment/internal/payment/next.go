@@ -18,6 +18,27 @@ const (
 	StepReadRefund
 )
 
+// String names the call.
+func (k StepKind) String() string {
+	switch k {
+	case StepCreateIntent:
+		return "create_intent"
+	case StepReadIntent:
+		return "read_intent"
+	case StepConfirmIntent:
+		return "confirm_intent"
+	case StepCaptureIntent:
+		return "capture_intent"
+	case StepCancelIntent:
+		return "cancel_intent"
+	case StepCreateRefund:
+		return "create_refund"
+	case StepReadRefund:
+		return "read_refund"
+	}
+	return "none"
+}
+
 // Step is the one call that the order's money needs now.
 type Step struct {
 	Kind    StepKind
