@@ -45,6 +45,10 @@ func (s *Service) ChangeEmail(ctx context.Context, userID uuid.UUID, typed, pass
 		c.bad("email", "unchanged", "The account has this address already.")
 		return c.err()
 	}
+	// Counted before the look-up, which tells whether another address is known.
+	if err := s.countVerification(ctx, userID); err != nil {
+		return err
+	}
 	// Found out early; the constraint decides when the change takes effect.
 	if holder, err := s.Accounts.FindByEmail(ctx, email.Normal); err == nil && holder.ID != userID {
 		return ErrEmailTaken
@@ -63,15 +67,24 @@ func (s *Service) ResendVerification(ctx context.Context, userID uuid.UUID) erro
 	if u.EmailVerified {
 		return ErrEmailVerified
 	}
+	if err := s.countVerification(ctx, userID); err != nil {
+		return err
+	}
 	return s.verify(ctx, userID, Email{})
 }
 
-// verify stores a verification and has it mailed.
-func (s *Service) verify(ctx context.Context, userID uuid.UUID, email Email) error {
+// countVerification bounds the mails that an account has sent to addresses
+// which may be other people's.
+func (s *Service) countVerification(ctx context.Context, userID uuid.UUID) error {
 	if wait := s.Limiter.Wait(ctx, s.Policy.VerificationRequests, userID.String()); wait > 0 {
 		return ErrTooManyAttempts.After(wait)
 	}
 	s.Limiter.Spend(ctx, s.Policy.VerificationRequests, userID.String())
+	return nil
+}
+
+// verify stores a verification and has it mailed.
+func (s *Service) verify(ctx context.Context, userID uuid.UUID, email Email) error {
 	v := Verification{OneTime: s.newOneTime(purposeVerification, userID, s.Policy.VerificationTTL), Email: email}
 	return s.Verifications.AddVerification(ctx, v,
 		&events.EmailVerification{EmailData: events.EmailData{UserID: userID, VerificationID: v.ID}})
