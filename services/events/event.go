@@ -61,6 +61,8 @@ const (
 	TopicProductCreated    = "product.created"
 	TopicProductUpdated    = "product.updated"
 	TopicProductOutOfStock = "product.out_of_stock"
+	// TopicProductBackInStock is about one customer who waits: one event an alert.
+	TopicProductBackInStock = "product.back_in_stock"
 
 	TopicInventoryReserved = "inventory.reserved"
 	TopicInventoryRejected = "inventory.rejected"
@@ -73,7 +75,7 @@ func Topics() []string {
 		TopicUserRegistered, TopicUserUpdated, TopicUserDeleted, TopicPasswordReset, TopicEmailVerification, TopicEmailChanged,
 		TopicOrderCreated, TopicOrderConfirmed, TopicOrderShipped, TopicOrderDelivered, TopicOrderCancelled,
 		TopicPaymentInitiated, TopicPaymentSuccess, TopicPaymentFailed, TopicPaymentRequiresAction, TopicPaymentRefunded,
-		TopicProductCreated, TopicProductUpdated, TopicProductOutOfStock,
+		TopicProductCreated, TopicProductUpdated, TopicProductOutOfStock, TopicProductBackInStock,
 		TopicInventoryReserved, TopicInventoryRejected,
 	}
 }

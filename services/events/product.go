@@ -25,6 +25,23 @@ type ProductUpdated struct{ ProductData }
 // ProductOutOfStock tells that nothing of a product is available.
 type ProductOutOfStock struct{ ProductData }
 
+// ProductBackInStock tells a customer who asked for it that a product is
+// available again: one event an alert, which is gone with it.
+type ProductBackInStock struct {
+	Meta
+	ProductID uuid.UUID `json:"product_id"`
+	SKU       string    `json:"sku"`
+	Name      string    `json:"name"`
+	Version   int64     `json:"version"`
+	UserID    uuid.UUID `json:"user_id"`
+}
+
+// Key implements Event.
+func (d *ProductBackInStock) Key() string { return d.ProductID.String() }
+
+// Topic implements Event.
+func (*ProductBackInStock) Topic() string { return TopicProductBackInStock }
+
 // Topic implements Event.
 func (*ProductCreated) Topic() string { return TopicProductCreated }
 

@@ -28,7 +28,7 @@ func structs() map[string]events.Event {
 		&events.EmailVerification{}, &events.EmailChanged{},
 		&events.OrderCreated{}, &events.OrderConfirmed{}, &events.OrderShipped{}, &events.OrderDelivered{}, &events.OrderCancelled{},
 		&events.PaymentInitiated{}, &events.PaymentSuccess{}, &events.PaymentFailed{}, &events.PaymentRequiresAction{}, &events.PaymentRefunded{},
-		&events.ProductCreated{}, &events.ProductUpdated{}, &events.ProductOutOfStock{},
+		&events.ProductCreated{}, &events.ProductUpdated{}, &events.ProductOutOfStock{}, &events.ProductBackInStock{},
 		&events.InventoryReserved{}, &events.InventoryRejected{},
 	} {
 		all[e.Topic()] = e

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,10 +20,11 @@ type copies struct {
 	fences chan []uuid.UUID
 	search chan struct{}
 	cache  chan struct{}
+	alerts chan struct{}
 }
 
 func newCopies(log *slog.Logger) *copies {
-	return &copies{log: log, fences: make(chan []uuid.UUID, 256), search: make(chan struct{}, 1), cache: make(chan struct{}, 1)}
+	return &copies{log: log, fences: make(chan []uuid.UUID, 256), search: make(chan struct{}, 1), cache: make(chan struct{}, 1), alerts: make(chan struct{}, 1)}
 }
 
 // behind hears of committed changes. It does not block.
@@ -34,7 +37,7 @@ func (c *copies) behind(ids []uuid.UUID) {
 
 // queued hears that the queue has grown. It does not block.
 func (c *copies) queued() {
-	for _, wake := range []chan struct{}{c.search, c.cache} {
+	for _, wake := range []chan struct{}{c.search, c.cache, c.alerts} {
 		select {
 		case wake <- struct{}{}:
 		default:
@@ -42,19 +45,39 @@ func (c *copies) queued() {
 	}
 }
 
-// run fences until ctx ends.
+// fenceAgain is how soon a fence that failed is tried again: an old copy must not
+// outlive a change by more than the two seconds that Redis may take to answer.
+const fenceAgain = 200 * time.Millisecond
+
+// run fences until ctx ends. What Redis did not take waits for the next try.
 func (c *copies) run(ctx context.Context, fence func(context.Context, []uuid.UUID) error) error {
+	behind := map[uuid.UUID]bool{}
 	for {
+		var again <-chan time.Time
+		if len(behind) > 0 {
+			again = time.After(fenceAgain)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case ids := <-c.fences:
-			if err := fence(ctx, ids); err != nil {
-				c.log.Debug("product cache not fenced at once", "error", err)
+			for _, id := range ids {
+				behind[id] = true
+			}
+		case <-again:
+		}
+		if err := fence(ctx, slices.Collect(maps.Keys(behind))); err != nil {
+			c.log.Debug("product cache not fenced at once", "error", err)
+			if len(behind) < maxBehind { // else the queue brings them
+				continue
 			}
 		}
+		clear(behind)
 	}
 }
+
+// maxBehind bounds the fences that are tried again from memory.
+const maxBehind = 10_000
 
 const (
 	queueBatch = 500
@@ -107,6 +130,11 @@ func pause(ctx context.Context, wake <-chan struct{}, d time.Duration) bool {
 
 func (a *application) followCache(ctx context.Context) error {
 	return a.follow(ctx, postgres.ProjectionCache, a.copies.cache, a.fence)
+}
+
+// tellWaiting turns alerts of products that are back in stock into events.
+func (a *application) tellWaiting(ctx context.Context) error {
+	return a.follow(ctx, postgres.ProjectionAlerts, a.copies.alerts, a.catalogue.TellWaiting)
 }
 
 // followSearch makes the index if there is none, then keeps it in line.

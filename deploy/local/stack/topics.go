@@ -6,7 +6,7 @@ import "slices"
 func topics() []string {
 	return []string{
 		"user.registered", "user.updated", "user.deleted", "password.reset", "email.verification", "email.changed",
-		"product.created", "product.updated", "product.out_of_stock",
+		"product.created", "product.updated", "product.out_of_stock", "product.back_in_stock",
 		"inventory.reserved", "inventory.rejected",
 		"order.created", "order.confirmed", "order.shipped", "order.delivered", "order.cancelled",
 		"payment.initiated", "payment.requires_action", "payment.success", "payment.failed", "payment.refunded",

@@ -35,6 +35,9 @@ type view struct {
 	Carrier  string
 	Tracking string
 
+	// Product is the name of one product.
+	Product string
+
 	Amount      string
 	Refunded    string
 	Whole       bool
@@ -72,6 +75,8 @@ func (r *Renderer) view(l notification.Letter) (view, error) {
 	case notification.VerifyEmail:
 		r.token(&v, "/verify-email", l.Token)
 	case notification.EmailChanged:
+	case notification.BackInStock:
+		return v, r.product(&v, l.Product)
 	case notification.Receipt, notification.PaymentFailed, notification.Refund:
 		return v, r.payment(&v, l.Payment)
 	default:
@@ -88,6 +93,14 @@ func (r *Renderer) token(v *view, path string, t notification.Token) {
 	if !t.ExpiresAt.IsZero() {
 		v.Expires = t.ExpiresAt.UTC().Format("15:04 MST on 2 January 2006")
 	}
+}
+
+func (r *Renderer) product(v *view, p *events.ProductBackInStock) error {
+	if p == nil {
+		return errors.New("a product is missing")
+	}
+	v.Product, v.Link = notification.OneLine(p.Name), r.shop.URL+"/products/"+p.ProductID.String()
+	return nil
 }
 
 func (r *Renderer) payment(v *view, p *events.PaymentData) (err error) {

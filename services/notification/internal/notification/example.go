@@ -29,6 +29,8 @@ func Example(kind Kind, currency string) Letter {
 		l.Token = Token{Value: "an-example-token-that-opens-nothing", ExpiresAt: at.Add(7 * 24 * time.Hour)}
 	case EmailChanged:
 		l.VerificationID = exampleID(9)
+	case BackInStock:
+		l.Product = &events.ProductBackInStock{ProductID: exampleID(5), SKU: "85123A", Name: "White hanging heart T-light holder", Version: 4, UserID: exampleID(2)}
 	case Receipt, PaymentFailed, Refund:
 		l.Payment = examplePayment(kind, currency)
 	default:

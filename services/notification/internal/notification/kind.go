@@ -14,6 +14,7 @@ const (
 	PasswordReset  Kind = "password-reset"
 	VerifyEmail    Kind = "verify-email"
 	EmailChanged   Kind = "email-changed"
+	BackInStock    Kind = "back-in-stock"
 	OrderReceived  Kind = "order-received"
 	Receipt        Kind = "receipt"
 	PaymentFailed  Kind = "payment-failed"
@@ -37,6 +38,7 @@ func Triggers() []Trigger {
 		{PasswordReset, events.TopicPasswordReset, "Carries the one-time link that sets a new password."},
 		{VerifyEmail, events.TopicEmailVerification, "Carries the link that verifies an address: the account's own once more, or a new one, to which it goes."},
 		{EmailChanged, events.TopicEmailChanged, "Tells the former address of an account that another one has taken its place."},
+		{BackInStock, events.TopicProductBackInStock, "Tells a customer who asked for it that a product is available again."},
 		{OrderReceived, events.TopicOrderCreated, "Confirms that an order was received, with its lines and totals."},
 		{Receipt, events.TopicPaymentSuccess, "Acknowledges a captured payment."},
 		{PaymentFailed, events.TopicPaymentFailed, "Asks for another try, only while the order still waits for payment."},

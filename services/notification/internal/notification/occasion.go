@@ -23,6 +23,8 @@ type Occasion struct {
 	ResetID uuid.UUID
 	// VerificationID is set for VerifyEmail and EmailChanged.
 	VerificationID uuid.UUID
+	// Product is set for BackInStock.
+	Product *events.ProductBackInStock
 	// Order is set for the order-* kinds.
 	Order *events.OrderData
 	// Payment is set for Receipt, PaymentFailed and Refund.

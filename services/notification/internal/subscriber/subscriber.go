@@ -21,17 +21,18 @@ type Notifier interface {
 // Table gives the handler of each topic.
 func Table(n Notifier) map[string]delivery.Handler {
 	return map[string]delivery.Handler{
-		events.TopicUserRegistered:    handler(n, notification.Welcome, ofUser),
-		events.TopicPasswordReset:     handler(n, notification.PasswordReset, ofReset),
-		events.TopicEmailVerification: handler(n, notification.VerifyEmail, ofEmail),
-		events.TopicEmailChanged:      handler(n, notification.EmailChanged, ofEmail),
-		events.TopicOrderCreated:      handler(n, notification.OrderReceived, ofOrder),
-		events.TopicOrderShipped:      handler(n, notification.OrderShipped, ofOrder),
-		events.TopicOrderDelivered:    handler(n, notification.OrderDelivered, ofOrder),
-		events.TopicOrderCancelled:    handler(n, notification.OrderCancelled, ofOrder),
-		events.TopicPaymentSuccess:    handler(n, notification.Receipt, ofPayment),
-		events.TopicPaymentFailed:     handler(n, notification.PaymentFailed, ofPayment),
-		events.TopicPaymentRefunded:   handler(n, notification.Refund, ofPayment),
+		events.TopicUserRegistered:     handler(n, notification.Welcome, ofUser),
+		events.TopicPasswordReset:      handler(n, notification.PasswordReset, ofReset),
+		events.TopicEmailVerification:  handler(n, notification.VerifyEmail, ofEmail),
+		events.TopicEmailChanged:       handler(n, notification.EmailChanged, ofEmail),
+		events.TopicProductBackInStock: handler(n, notification.BackInStock, ofProduct),
+		events.TopicOrderCreated:       handler(n, notification.OrderReceived, ofOrder),
+		events.TopicOrderShipped:       handler(n, notification.OrderShipped, ofOrder),
+		events.TopicOrderDelivered:     handler(n, notification.OrderDelivered, ofOrder),
+		events.TopicOrderCancelled:     handler(n, notification.OrderCancelled, ofOrder),
+		events.TopicPaymentSuccess:     handler(n, notification.Receipt, ofPayment),
+		events.TopicPaymentFailed:      handler(n, notification.PaymentFailed, ofPayment),
+		events.TopicPaymentRefunded:    handler(n, notification.Refund, ofPayment),
 	}
 }
 
@@ -67,6 +68,10 @@ func ofReset(d *events.PasswordReset) notification.Occasion {
 
 func ofEmail(d *events.EmailData) notification.Occasion {
 	return notification.Occasion{UserID: d.UserID, At: d.OccurredAt, VerificationID: d.VerificationID}
+}
+
+func ofProduct(d *events.ProductBackInStock) notification.Occasion {
+	return notification.Occasion{UserID: d.UserID, At: d.OccurredAt, Product: d}
 }
 
 func ofOrder(d *events.OrderData) notification.Occasion {

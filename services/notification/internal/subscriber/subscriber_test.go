@@ -80,7 +80,7 @@ func TestEventsBecomeOccasions(t *testing.T) {
 			t.Errorf("%s: got %s, want SUCCESS", trigger.Topic, got)
 		}
 		o := rec.got[0]
-		o.Order, o.Payment, o.ResetID = nil, nil, uuid.Nil
+		o.Order, o.Payment, o.Product, o.ResetID = nil, nil, nil, uuid.Nil
 		want := notification.Occasion{
 			EventID: "0195942a-3c48-7000-8000-000000000001", Kind: trigger.Kind,
 			UserID: uuid.MustParse("0195942a-3c48-7000-8000-000000000002"), At: time.Date(2026, time.March, 14, 9, 26, 53, 0, time.UTC),

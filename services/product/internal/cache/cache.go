@@ -27,7 +27,10 @@ const (
 	keepAbsent = 3 * time.Second // an unknown id is asked for again soon
 	redisTime  = 150 * time.Millisecond
 	loadTime   = 5 * time.Second
-	format     = "1" // of the copy: another one is a miss
+	// joinTime is how old a load may be that a reader joins: a load that stalls
+	// must not hand out what was true before a change to those who come after it.
+	joinTime = time.Second
+	format   = "1" // of the copy: another one is a miss
 )
 
 // A value is "<revision>|<format>|<copy>"; a fence has no copy and stops older
@@ -86,6 +89,8 @@ func (c *Products) Product(ctx context.Context, id uuid.UUID) (product.Product, 
 		return p, nil
 	}
 	v, err, _ := c.flight.Do(id.String(), func() (any, error) {
+		leave := time.AfterFunc(joinTime, func() { c.flight.Forget(id.String()) })
+		defer leave.Stop()
 		// The load serves all who wait: it must not end with the one who began it.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), loadTime)
 		defer cancel()

@@ -24,6 +24,7 @@ type database struct {
 	rows  map[uuid.UUID]product.Product
 	loads atomic.Int64
 	gate  chan struct{} // when not nil, a load reads first and then waits here
+	delay func() time.Duration
 }
 
 func (d *database) Product(_ context.Context, id uuid.UUID) (product.Product, error) {
@@ -34,6 +35,9 @@ func (d *database) Product(_ context.Context, id uuid.UUID) (product.Product, er
 	d.mu.Unlock()
 	if gate != nil {
 		<-gate
+	}
+	if d.delay != nil {
+		time.Sleep(d.delay())
 	}
 	if !ok {
 		return product.Product{}, product.ErrNotFound

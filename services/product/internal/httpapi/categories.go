@@ -45,7 +45,7 @@ func (s *Server) GetCategory(w http.ResponseWriter, r *http.Request, id Id) {
 		for _, child := range below {
 			view.Children = append(view.Children, categoryView(child))
 		}
-		return web.OK(view).WithETag(web.VersionTag(c.Version)), err
+		return web.OK(view).WithETag(categoryTag(c, below)), err
 	})
 }
 

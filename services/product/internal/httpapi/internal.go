@@ -119,6 +119,14 @@ func (s *Server) ExportUser(w http.ResponseWriter, r *http.Request) {
 			return web.Response{}, err
 		}
 		rs, err := s.Records.ReviewsOf(ctx, in.UserId)
-		return web.OK(map[string]any{"service": "product", "data": map[string]any{"reviews": reviewViews(rs)}}), err
+		if err != nil {
+			return web.Response{}, err
+		}
+		alerts, err := s.Records.AlertsOf(ctx, in.UserId)
+		views := make([]StockAlert, len(alerts))
+		for i, a := range alerts {
+			views[i] = alertView(a)
+		}
+		return web.OK(map[string]any{"service": "product", "data": map[string]any{"reviews": reviewViews(rs), "stock_alerts": views}}), err
 	})
 }

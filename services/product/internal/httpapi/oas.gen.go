@@ -437,7 +437,7 @@ type Product struct {
 	TaxClass     TaxClass           `json:"tax_class"`
 	UpdatedAt    time.Time          `json:"updated_at"`
 
-	// Version Counts changes by staff; the ETag.
+	// Version Counts changes by staff. It opens the ETag.
 	Version int64 `json:"version"`
 }
 
@@ -546,6 +546,12 @@ type SearchResult struct {
 	Items      []SearchHit             `json:"items"`
 	NextCursor *NextCursor             `json:"next_cursor"`
 	Total      int64                   `json:"total"`
+}
+
+// StockAlert defines model for StockAlert.
+type StockAlert struct {
+	CreatedAt time.Time          `json:"created_at"`
+	ProductId openapi_types.UUID `json:"product_id"`
 }
 
 // Suggestions defines model for Suggestions.
@@ -868,6 +874,12 @@ type ServerInterface interface {
 	// CreateReview Reviews a product, once a user and product (409 `already_reviewed`).
 	// (POST /v1/products/{id}/reviews)
 	CreateReview(w http.ResponseWriter, r *http.Request, id Id)
+	// RemoveStockAlert Takes one's alert back. Without one it is 204 as well.
+	// (DELETE /v1/products/{id}/stock-alerts)
+	RemoveStockAlert(w http.ResponseWriter, r *http.Request, id Id)
+	// AddStockAlert Asks for one mail when the product is back in stock. 409 `in_stock` while it can be bought.
+	// (POST /v1/products/{id}/stock-alerts)
+	AddStockAlert(w http.ResponseWriter, r *http.Request, id Id)
 	// DeleteReview Deletes one's own review; staff may delete any.
 	// (DELETE /v1/reviews/{id})
 	DeleteReview(w http.ResponseWriter, r *http.Request, id Id)
@@ -1455,6 +1467,58 @@ func (siw *ServerInterfaceWrapper) CreateReview(w http.ResponseWriter, r *http.R
 	handler.ServeHTTP(w, r)
 }
 
+// RemoveStockAlert operation middleware
+func (siw *ServerInterfaceWrapper) RemoveStockAlert(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", mux.Vars(r)["id"], &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RemoveStockAlert(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// AddStockAlert operation middleware
+func (siw *ServerInterfaceWrapper) AddStockAlert(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", mux.Vars(r)["id"], &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.AddStockAlert(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // DeleteReview operation middleware
 func (siw *ServerInterfaceWrapper) DeleteReview(w http.ResponseWriter, r *http.Request) {
 
@@ -1858,6 +1922,10 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 	r.HandleFunc(options.BaseURL+"/v1/products/{id}/inventory", wrapper.GetInventory).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/v1/products/{id}/inventory/adjustments", wrapper.AdjustInventory).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/v1/products/{id}/stock-alerts", wrapper.RemoveStockAlert).Methods(http.MethodDelete)
+
+	r.HandleFunc(options.BaseURL+"/v1/products/{id}/stock-alerts", wrapper.AddStockAlert).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/v1/products/{id}/reviews", wrapper.ListReviews).Methods(http.MethodGet)
 

@@ -16,7 +16,7 @@ import (
 const productsPath = "/v1/products/"
 
 func answerProduct(p product.Product) web.Response {
-	return web.OK(productView(p)).WithETag(web.VersionTag(p.Version))
+	return web.OK(productView(p)).WithETag(productTag(p))
 }
 
 // ListProducts answers GET /v1/products.
@@ -97,7 +97,7 @@ func (s *Server) CreateProduct(w http.ResponseWriter, r *http.Request) {
 		var p product.Product
 		in.change().On(&p)
 		p, err = s.Catalogue.Create(ctx, p)
-		return web.Created(productsPath+p.ID.String(), productView(p)).WithETag(web.VersionTag(p.Version)), err
+		return web.Created(productsPath+p.ID.String(), productView(p)).WithETag(productTag(p)), err
 	})
 }
 

@@ -5,7 +5,6 @@ package httpapi
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/google/uuid"
 	"github.com/gorilla/mux"
@@ -23,6 +22,7 @@ type Records interface {
 	// After gives the products above an id, by id.
 	After(ctx context.Context, id uuid.UUID, limit int) ([]product.Product, error)
 	ReviewsOf(ctx context.Context, userID uuid.UUID) ([]product.Review, error)
+	AlertsOf(ctx context.Context, userID uuid.UUID) ([]product.Alert, error)
 }
 
 // Server implements ServerInterface.
@@ -31,6 +31,7 @@ type Server struct {
 	Catalogue  *product.Catalogue
 	Importer   *product.Importer
 	Reviews    *product.Reviews
+	Alerts     *product.Alerts
 	Stock      *stock.Service
 	Searcher   product.Searcher
 	Records    Records
@@ -53,29 +54,6 @@ func New(setup web.Setup, s *Server) (*mux.Router, error) {
 func isStaff(ctx context.Context) bool {
 	p, signedIn := auth.From(ctx)
 	return signedIn && p.IsStaff()
-}
-
-// matching compares If-Match with the present version; nil without the header.
-func matching(r *http.Request) func(version int64) error {
-	tag, present := web.IfMatch(r)
-	if !present {
-		return nil
-	}
-	return func(version int64) error {
-		if tag != web.VersionTag(version) {
-			return web.ErrStale
-		}
-		return nil
-	}
-}
-
-// precondition checks If-Match before the body is looked at; the use case checks
-// again under the lock.
-func precondition(r *http.Request, version int64) error {
-	if match := matching(r); match != nil {
-		return match(version)
-	}
-	return nil
 }
 
 func optional[T comparable](v T) *T {

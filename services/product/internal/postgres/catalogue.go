@@ -35,6 +35,7 @@ var (
 	_ product.CategoryStore = (*Catalogue)(nil)
 	_ product.ReviewStore   = (*Catalogue)(nil)
 	_ product.ImportStore   = (*Catalogue)(nil)
+	_ product.AlertStore    = (*Catalogue)(nil)
 )
 
 // The sum of two counters that only grow, read in one snapshot, versions the

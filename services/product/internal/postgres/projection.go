@@ -96,3 +96,8 @@ func (q *Projections) Drain(ctx context.Context, projection string, limit int, f
 func (q *Projections) MarkAll(ctx context.Context, id uuid.UUID) error {
 	return q.Mark(ctx, []uuid.UUID{id}, ProjectionSearch, ProjectionCache)
 }
+
+// MarkAlerts queues a product that may be back in stock for those who wait.
+func (q *Projections) MarkAlerts(ctx context.Context, id uuid.UUID) error {
+	return q.Mark(ctx, []uuid.UUID{id}, ProjectionAlerts)
+}

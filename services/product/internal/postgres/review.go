@@ -176,6 +176,7 @@ func (s *Catalogue) Erase(ctx context.Context, userID uuid.UUID) error {
 		batch.Queue(lockUser, userID)
 		batch.Queue(rememberErased, userID)
 		batch.Queue(anonymise, userID)
+		batch.Queue(forgetAlert, userID)
 		batch.Queue(forgetKeys, userID)
 		if err := send(ctx, s.db, batch); err != nil {
 			return fmt.Errorf("erase user: %w", err)

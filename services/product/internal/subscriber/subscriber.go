@@ -7,6 +7,7 @@ package subscriber
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -34,6 +35,8 @@ type Eraser interface {
 // Marker queues products whose copies are behind.
 type Marker interface {
 	MarkAll(ctx context.Context, id uuid.UUID) error
+	// MarkAlerts queues a product that may be back in stock for those who wait.
+	MarkAlerts(ctx context.Context, id uuid.UUID) error
 }
 
 // Table is the handlers by topic. queued is called once a product has been
@@ -56,6 +59,11 @@ func Table(db *pg.DB, s Stock, eraser Eraser, marker Marker, queued func()) map[
 			return err
 		}
 		pg.AfterCommit(ctx, queued)
+		if slices.Contains(data.Changed, "in_stock") || slices.Contains(data.Changed, "status") {
+			if err := marker.MarkAlerts(ctx, data.ProductID); err != nil {
+				return err
+			}
+		}
 		return marker.MarkAll(ctx, data.ProductID)
 	})
 	return map[string]delivery.Handler{

@@ -44,6 +44,8 @@ func (w *world) Erase(context.Context, uuid.UUID) error {
 	return w.err
 }
 
+func (w *world) MarkAlerts(context.Context, uuid.UUID) error { return nil }
+
 func (w *world) MarkAll(context.Context, uuid.UUID) error {
 	w.did = append(w.did, "marked")
 	return w.err
