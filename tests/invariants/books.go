@@ -32,7 +32,11 @@ type books struct {
 	inbox  map[string]map[string]bool // by service
 	ledger shop.Ledger
 	topics []shop.Record
+	dead   map[string]map[string]bool // events given up, by app
 }
+
+// taken tells whether an app has taken an event in, or given it up.
+func (b *books) taken(app, event string) bool { return b.inbox[app][event] || b.dead[app][event] }
 
 type orderRow struct {
 	ID, UserID, Status, Payment, Stock                                   string
@@ -138,6 +142,7 @@ func read(ctx context.Context, s *shop.Stack, grace time.Duration) (*books, erro
 	g.Go(func() error { return b.readStock(ctx, conns["product"]) })
 	g.Go(func() (err error) { b.ledger, err = s.Ledger(ctx); return err })
 	g.Go(func() (err error) { b.topics, err = s.Records(ctx); return err })
+	g.Go(func() (err error) { b.dead, err = s.GivenUp(ctx); return err })
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}

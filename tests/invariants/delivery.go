@@ -37,7 +37,7 @@ func (b *books) delivery(a *audit) {
 		}
 		invented.hold(rows[id], "%s %s of %s has no outbox row", r.Topic, id, r.Source)
 		for _, app := range consumers()[r.Topic] {
-			taken.hold(b.inbox[app][id], "%s has not taken %s %s", app, r.Topic, id)
+			taken.hold(b.taken(app, id), "%s has not taken %s %s", app, r.Topic, id)
 		}
 	}
 	b.sequences(a)

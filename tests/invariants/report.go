@@ -21,7 +21,7 @@ type Rule struct {
 // Report is the outcome of one check.
 type Report struct {
 	Rules []Rule
-	// DeadLetters counts the records that rest in the dead-letter topics.
+	// DeadLetters counts what lies in the dead-letter topics, notes included.
 	DeadLetters int
 }
 

@@ -25,6 +25,8 @@ type Stack struct {
 	Accounts      map[string]Account `json:"accounts"`
 	Sidecars      map[string]Sidecar `json:"sidecars"`
 	Processes     []Process          `json:"processes"`
+	// Crashpoints is a folder to arm crash points by; "" if the stack has none.
+	Crashpoints string `json:"crashpoints"`
 }
 
 // Account is a demo account.

@@ -15,22 +15,45 @@ import (
 // Records reads every event topic from its start to where it ends now,
 // partition by partition in order.
 func (s *Stack) Records(ctx context.Context) ([]Record, error) {
+	return s.read(ctx, events.Topics()...)
+}
+
+// GivenUp lists by app the ids of the events that rest, or rested, in its
+// dead-letter topic.
+func (s *Stack) GivenUp(ctx context.Context) (map[string]map[string]bool, error) {
+	all := map[string]map[string]bool{}
+	for app := range s.Sidecars {
+		if app == "edge" {
+			continue
+		}
+		letters, err := s.read(ctx, deadLetters+app)
+		if err != nil {
+			return nil, err
+		}
+		all[app] = map[string]bool{}
+		for _, l := range letters {
+			all[app][l.ID] = true // the notes beside them have ids that no event has
+		}
+	}
+	return all, nil
+}
+
+const deadLetters = "dead-letter."
+
+func (s *Stack) read(ctx context.Context, topics ...string) ([]Record, error) {
 	client, err := kgo.NewClient(kgo.SeedBrokers(s.Kafka...))
 	if err != nil {
 		return nil, fmt.Errorf("kafka: %w", err)
 	}
 	defer client.Close()
-	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, events.Topics()...)
-	if err == nil {
-		err = ends.Error()
-	}
+	ends, err := kadm.NewClient(client).ListEndOffsets(ctx, topics...)
 	if err != nil {
 		return nil, fmt.Errorf("ends of topics: %w", err)
 	}
 	from := map[string]map[int32]kgo.Offset{}
 	left := int64(0)
 	ends.Each(func(o kadm.ListedOffset) {
-		if o.Offset == 0 {
+		if o.Offset <= 0 { // empty, or a topic that nobody has written to yet
 			return
 		}
 		if from[o.Topic] == nil {
@@ -72,7 +95,7 @@ func (s *Stack) DeadLetters(ctx context.Context) (int, error) {
 	}
 	n := int64(0)
 	ends.Each(func(o kadm.ListedOffset) {
-		if strings.HasPrefix(o.Topic, "dead-letter.") {
+		if strings.HasPrefix(o.Topic, deadLetters) {
 			n += max(0, o.Offset)
 		}
 	})
