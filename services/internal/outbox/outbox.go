@@ -48,7 +48,7 @@ func (b *Box) Append(ctx context.Context, evs ...events.Event) error {
 	if len(evs) == 0 {
 		return nil
 	}
-	at, parent := b.now().UTC().Truncate(time.Microsecond), traceparent(ctx)
+	at, parent := b.now().UTC().Truncate(time.Microsecond), Traceparent(ctx)
 	batch := &pgx.Batch{}
 	for _, e := range evs {
 		e.Stamp(at)
@@ -73,8 +73,15 @@ func (b *Box) poke() {
 	}
 }
 
-func traceparent(ctx context.Context) string {
+// Traceparent names the trace of ctx, in W3C form; "" where there is none. Work
+// that waits in a row is given it, so that WithTraceparent can go on with it.
+func Traceparent(ctx context.Context) string {
 	carrier := propagation.MapCarrier{}
 	otel.GetTextMapPropagator().Inject(ctx, carrier)
 	return carrier["traceparent"]
+}
+
+// WithTraceparent goes on with a trace that was begun elsewhere.
+func WithTraceparent(ctx context.Context, parent string) context.Context {
+	return otel.GetTextMapPropagator().Extract(ctx, propagation.MapCarrier{"traceparent": parent})
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/caravan-shop/caravan/services/internal/crashpoint"
+	"github.com/caravan-shop/caravan/services/internal/outbox"
 	"github.com/caravan-shop/caravan/services/payment/internal/payment"
 	"github.com/caravan-shop/caravan/services/payment/internal/postgres"
 )
@@ -80,7 +81,7 @@ func (c *Collector) Once(ctx context.Context) (bool, error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	err = c.settle(ctx, job)
+	err = c.settle(outbox.WithTraceparent(ctx, job.Traceparent), job)
 	if errors.Is(err, postgres.ErrLeaseLost) {
 		err = nil
 	}

@@ -22,7 +22,10 @@ type Job struct {
 	payment.Order
 	Lease uuid.UUID
 	// Tries counts the calls that have failed in a row.
-	Tries  int
+	Tries int
+	// Traceparent is the trace of what gave the order its work.
+	Traceparent string
+
 	nudges int64
 }
 
@@ -36,7 +39,7 @@ WITH due AS (
     WHERE due_at <= now() AND (leased_until IS NULL OR leased_until <= now())
     ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED)
 UPDATE payment_orders p SET lease_id = $1, leased_until = now() + $2::interval
-FROM due WHERE p.order_id = due.order_id RETURNING p.order_id, p.tries`
+FROM due WHERE p.order_id = due.order_id RETURNING p.order_id, p.tries, p.traceparent`
 
 // Claim leases the order that has waited longest; false when none is due.
 func (s *Store) Claim(ctx context.Context) (job Job, ok bool, err error) {
@@ -50,7 +53,7 @@ func (s *Store) Claim(ctx context.Context) (job Job, ok bool, err error) {
 			_ = res.Close()
 			return err
 		}
-		err := res.QueryRow().Scan(&job.ID, &job.Tries)
+		err := res.QueryRow().Scan(&job.ID, &job.Tries, &job.Traceparent)
 		if cerr := res.Close(); err == nil {
 			err = cerr
 		}

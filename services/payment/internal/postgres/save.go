@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/caravan-shop/caravan/services/events"
+	"github.com/caravan-shop/caravan/services/internal/outbox"
 	"github.com/caravan-shop/caravan/services/internal/pg"
 	"github.com/caravan-shop/caravan/services/payment/internal/payment"
 )
@@ -21,7 +22,8 @@ UPDATE payment_orders SET user_id = $2, number = $3, amount = $4, currency = $5,
     leased_until = CASE WHEN $14 THEN now() + $15::interval WHEN $16 THEN NULL ELSE leased_until END,
     lease_id = CASE WHEN $16 THEN NULL ELSE lease_id END,
     tries = CASE WHEN $14 OR $16 THEN 0 ELSE tries END,
-    last_error = CASE WHEN $14 OR $16 THEN '' ELSE last_error END
+    last_error = CASE WHEN $14 OR $16 THEN '' ELSE last_error END,
+    traceparent = CASE WHEN $12 THEN $17 ELSE traceparent END
 WHERE order_id = $1`
 
 	insertAttempt = `
@@ -54,7 +56,7 @@ func (s *Store) save(ctx context.Context, before, after payment.Order, evs []eve
 	batch := &pgx.Batch{}
 	batch.Queue(updateOrder, after.ID, null(after.UserID), after.Number, after.Amount, after.Currency, after.State,
 		after.Means.Kind, after.Means.Token, after.Means.Customer, null(after.Means.SavedID), null(after.PlacedAt),
-		d.ever, d.after, d.keepLease, lease, d.dropLease)
+		d.ever, d.after, d.keepLease, lease, d.dropLease, outbox.Traceparent(ctx))
 	queueAttempts(batch, before, after)
 	queueRefunds(batch, before, after)
 	if err := s.db.Conn(ctx).SendBatch(ctx, batch).Close(); err != nil {
