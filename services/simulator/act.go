@@ -181,7 +181,7 @@ func (w *world) timer() {
 func (w *world) person() {
 	ctx := context.Background()
 	orders := w.order.Orders()
-	if len(orders) == 0 || w.rng.IntN(12) == 0 {
+	if len(orders) == 0 || w.rng.IntN(8) == 0 {
 		w.keeper()
 		return
 	}
@@ -224,7 +224,15 @@ func (w *world) allowed(service string, do func() error) error {
 // and then a customer who leaves for good.
 func (w *world) keeper() {
 	id := w.products[w.rng.IntN(len(w.products))]
-	switch w.rng.IntN(4) {
+	switch w.rng.IntN(6) {
+	case 4:
+		if orders := w.order.Orders(); len(orders) > 0 && !w.quiet {
+			// An operator's mistake, as a restored backup would be: the order stands,
+			// and its units may be sold to others before it is paid.
+			w.fault("hold lost")
+			id := orders[len(orders)-1].ID
+			_ = w.allowed("product", func() error { return w.stock.Release(context.Background(), id) })
+		}
 	case 0:
 		w.stock.Reprice(id, 300+w.rng.Int64N(5000), currency)
 	case 1:

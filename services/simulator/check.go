@@ -57,7 +57,7 @@ func (w *world) checkRest() {
 	orders := w.order.Orders()
 	w.checkPlacing(orders)
 	for _, o := range orders {
-		w.result.Ends[o.Status]++
+		w.result.Ends[o.Status+", "+o.Stock]++
 		w.checkLife(o)
 		w.checkMoney(o)
 		w.checkGoods(o)
