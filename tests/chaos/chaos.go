@@ -110,8 +110,12 @@ func (r *run) open(ctx context.Context) error {
 		return fmt.Errorf("staff: %w", err)
 	}
 	r.staff = &clerk{shopper: staff}
-	if r.dead, err = stack.DeadLetters(ctx); err != nil {
+	given, err := stack.GivenUp(ctx)
+	if err != nil {
 		return err
+	}
+	for _, letters := range given {
+		r.dead += len(letters)
 	}
 	r.shelf, err = stockUp(ctx, staff)
 	return err
