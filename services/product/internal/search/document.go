@@ -27,10 +27,12 @@ const pathSep = " > "
 type document struct {
 	ID            string    `json:"id"`
 	SKU           string    `json:"sku"`
+	Codes         []string  `json:"codes,omitempty"`
 	Name          string    `json:"name"`
 	Description   string    `json:"description,omitempty"`
 	Brand         string    `json:"brand,omitempty"`
 	CategoryText  string    `json:"category_text,omitempty"`
+	CategoryLeaf  string    `json:"category_leaf,omitempty"`
 	AttributeText []string  `json:"attribute_text,omitempty"`
 	Phrases       []string  `json:"phrases,omitempty"`
 	CategoryID    string    `json:"category_id"`
@@ -58,6 +60,10 @@ func documentOf(p product.Product) document {
 		Price: p.Price.Amount, Currency: p.Price.Currency, Rating: p.Rating(), RatingCount: p.RatingCount,
 		Popularity: p.Popularity, InStock: p.InStock, Status: p.Status, CreatedAt: p.CreatedAt,
 	}
+	d.Codes = codesOf(p)
+	if n := len(p.CategoryPath); n > 0 {
+		d.CategoryLeaf = p.CategoryPath[n-1]
+	}
 	if len(p.Images) > 0 {
 		d.Image = p.Images[0].URL
 	}
@@ -77,6 +83,26 @@ func documentOf(p product.Product) document {
 	}
 	return d
 }
+
+// compact leaves letters and digits alone, so that a code is found with and
+// without its hyphens and spaces.
+func compact(text string) string { return strings.Join(words(text), "") }
+
+// codesOf gives what identifies a product: its SKU, and attributes that are codes
+// themselves, letters and digits mixed or many digits.
+func codesOf(p product.Product) []string {
+	codes := []string{compact(p.SKU)}
+	for _, name := range slices.Sorted(mapKeys(p.Attributes)) {
+		for _, value := range valuesOf(p.Attributes[name]) {
+			if c := compact(value); len(c) >= 5 && len(c) <= 40 && hasDigit(c) && !slices.Contains(codes, c) {
+				codes = append(codes, c)
+			}
+		}
+	}
+	return codes
+}
+
+func hasDigit(s string) bool { return strings.ContainsFunc(s, unicode.IsDigit) }
 
 func mapKeys(m map[string]any) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
@@ -112,12 +138,13 @@ func valuesOf(v any) []string {
 
 var (
 	wordParts   = regexp.MustCompile(`\p{L}+|\p{N}+`)
+	inches      = regexp.MustCompile(`([0-9])\s?("|″|”|'')`)
 	apostrophes = strings.NewReplacer("'", "", "’", "", "‘", "", "`", "")
 )
 
 // words gives the parts of a text as the index's analyzer "words" does.
 func words(text string) []string {
-	return wordParts.FindAllString(fold(apostrophes.Replace(text)), -1)
+	return wordParts.FindAllString(fold(apostrophes.Replace(inches.ReplaceAllString(text, "$1 inch "))), -1)
 }
 
 // fold takes accents and letter case away.

@@ -1,6 +1,7 @@
 package search
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -14,7 +15,8 @@ type tier int
 const (
 	strict tier = iota // every word, as it is or by its stem or synonym
 	fuzzy              // every word, give or take a typo
-	loose              // some of the words, give or take a typo
+	most               // most of the words, give or take a typo
+	loose              // any of the words, give or take a typo
 	tiers
 )
 
@@ -40,31 +42,73 @@ func anyOf(clauses ...any) object {
 // with less, short words turn into others.
 const typos = "AUTO:4,8"
 
+const shortest = 4
+
+// ask is a text and how it is understood.
+type ask struct {
+	text  string
+	words []string
+	tier  tier
+	// unknown are words that stand nowhere in the index. Only they are mistyped, if
+	// there are any: "lamb" is not meant to be "lamp" while both are there.
+	unknown []string
+}
+
+// mistyped tells whether a word may stand for another. Codes and sizes never do.
+func (a ask) mistyped(word string) bool {
+	if a.tier == strict || len([]rune(word)) < shortest || hasDigit(word) {
+		return false
+	}
+	return len(a.unknown) == 0 || slices.Contains(a.unknown, word)
+}
+
 // textQuery finds and ranks the text of a search.
-func textQuery(text string, t tier) object {
-	if strings.TrimSpace(text) == "" {
+func textQuery(a ask) object {
+	if strings.TrimSpace(a.text) == "" {
 		return object{"match_all": object{}}
 	}
-	return object{"bool": object{"must": []any{found(text, t)}, "should": ranked(text, t)}}
+	return object{"bool": object{"must": []any{found(a)}, "should": ranked(a)}}
 }
 
 // found decides which products are hits.
-func found(text string, t tier) object {
-	clauses := []any{term("sku", text, 60), term("sku.folded", text, 40)}
-	ws := words(text)
+func found(a ask) object {
+	clauses := []any{term("sku", a.text, 60), term("sku.folded", a.text, 40), term("codes", compact(a.text), 30)}
 	all := object{"operator": "and", "boost": 0.5}
-	switch t {
-	case strict:
-		clauses = append(clauses, match("everything", text, all))
-		clauses = append(clauses, joined(ws)...)
-	case fuzzy:
-		all["fuzziness"], all["max_expansions"] = typos, 60
-		clauses = append(clauses, match("everything", text, all), match("everything.words", text, all))
-	default:
-		some := object{"minimum_should_match": "2<-1 4<60%", "fuzziness": typos, "max_expansions": 60, "boost": 0.5}
-		clauses = append(clauses, match("everything", text, some), match("everything.words", text, some))
+	clauses = append(clauses, match("everything", a.text, all))
+	clauses = append(clauses, joined(a.words)...)
+	if each := a.each(); each != nil {
+		clauses = append(clauses, each)
 	}
 	return anyOf(clauses...)
+}
+
+// each asks for the words one by one, as many of them as the tier wants.
+func (a ask) each() any {
+	var clauses []any
+	for _, w := range a.words {
+		if isStop(w) {
+			continue
+		}
+		forms := []any{match("everything", w, object{"boost": 0.5})}
+		if len(w) >= shortest && !hasDigit(w) {
+			forms = append(forms, term("name.pairs", w, 0.5))
+		}
+		if a.mistyped(w) {
+			near := object{"fuzziness": typos, "max_expansions": 60, "boost": 0.4}
+			forms = append(forms, match("everything.words", w, near))
+		}
+		clauses = append(clauses, anyOf(forms...))
+	}
+	want := any(len(clauses))
+	switch {
+	case len(clauses) == 0:
+		return nil
+	case a.tier == most:
+		want = "2<-1 4<60%"
+	case a.tier == loose:
+		want = 1
+	}
+	return object{"bool": object{"should": clauses, "minimum_should_match": want}}
 }
 
 // joined finds "door mat" as DOORMAT and "tlight" as T LIGHT.
@@ -81,17 +125,23 @@ func joined(ws []string) []any {
 }
 
 // ranked lifts hits whose name, brand or category say it, in their order.
-func ranked(text string, t tier) []any {
+func ranked(a ask) []any {
 	clauses := []any{
-		match("name", text, object{"boost": 3}),
-		match("name.words", text, object{"boost": 1.5}),
-		match("brand_text", text, object{"boost": 1.5}),
-		match("category_text", text, object{"boost": 0.7}),
-		object{"match_phrase": object{"name": object{"query": text, "slop": 2, "boost": 2}}},
-		term("name.folded", text, 5),
+		match("name", a.text, object{"boost": 3}),
+		match("name.words", a.text, object{"boost": 1.5}),
+		match("brand_text", a.text, object{"boost": 1.5}),
+		match("category_text", a.text, object{"boost": 0.5}),
+		match("category_leaf", a.text, object{"boost": 0.7}),
+		object{"match_phrase": object{"name": object{"query": a.text, "slop": 2, "boost": 2}}},
+		term("name.folded", a.text, 5),
 	}
-	if t != strict {
-		clauses = append(clauses, match("name.words", text, object{"boost": 3, "fuzziness": typos, "max_expansions": 60}))
+	for _, w := range a.words {
+		if a.mistyped(w) {
+			clauses = append(clauses, match("name.words", w, object{"boost": 3, "fuzziness": typos, "max_expansions": 60}))
+		}
+	}
+	if a.tier >= most { // what has every word stays on top
+		clauses = append(clauses, object{"constant_score": object{"filter": match("everything", a.text, object{"operator": "and"}), "boost": 100}})
 	}
 	return clauses
 }

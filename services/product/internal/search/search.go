@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -18,10 +19,11 @@ import (
 // sort values of the last hit. Offset is how many came before: by it the database
 // goes on when the index goes away, and the index when it is back.
 type position struct {
-	Tier   tier              `json:"t"`
-	Sort   string            `json:"s"`
-	After  []json.RawMessage `json:"a"`
-	Offset int               `json:"o"`
+	Tier    tier              `json:"t"`
+	Unknown []string          `json:"u,omitempty"`
+	Sort    string            `json:"s"`
+	After   []json.RawMessage `json:"a"`
+	Offset  int               `json:"o"`
 }
 
 // maxOffset is the index's max_result_window less a page.
@@ -77,23 +79,61 @@ func (ix *Index) Search(ctx context.Context, q product.Query) (product.Results, 
 	if err != nil {
 		return product.Results{}, err
 	}
+	ws := words(q.Text)
 	for {
 		var a answer
-		err := ix.ask(ctx, searchBody(q, pos), &a)
+		err := ix.ask(ctx, searchBody(q, ask{text: q.Text, words: ws, tier: pos.Tier, unknown: pos.Unknown}, pos), &a)
 		if statusOf(err) == http.StatusBadRequest && q.Cursor != "" {
 			return product.Results{}, product.ErrCursor
 		}
 		if err != nil {
 			return product.Results{}, fmt.Errorf("search: %w", err)
 		}
-		// Filters may leave nothing of a good match: only a text that matches
-		// nothing at all is forgiven more.
-		if pos.Tier+1 < tiers && q.Cursor == "" && strings.TrimSpace(q.Text) != "" && matched(a) == 0 {
-			pos.Tier++
-			continue
+		if q.Cursor != "" || len(ws) == 0 {
+			return results(q, pos, a)
 		}
-		return results(q, pos, a)
+		if pos.Tier == strict {
+			pos.Unknown = unknown(a)
+		}
+		next := further(q, pos.Tier, ws, matched(a), exact(q.Text, a))
+		if next == pos.Tier {
+			return results(q, pos, a)
+		}
+		pos.Tier = next
 	}
+}
+
+// few is how many hits leave a shopper of many words with next to nothing.
+const few = 3
+
+// further tells which tier to try next, or the present one to stay. Filters may
+// leave nothing of a good match, so what the text alone matches counts. A text of
+// several words with next to no match gets what has most of them below it; one
+// with a code or a size in it means just that.
+func further(q product.Query, t tier, ws []string, matched int64, exact bool) tier {
+	switch {
+	case matched == 0 && t+1 < tiers:
+		return t + 1
+	case t == strict && matched < few && !exact && len(ws) >= 3 && q.Sort == product.SortRelevance && !slices.ContainsFunc(ws, hasDigit):
+		return most
+	}
+	return t
+}
+
+// exact tells whether the first hit is the very code that was asked for.
+func exact(text string, a answer) bool {
+	return len(a.Hits.Hits) > 0 && compact(a.Hits.Hits[0].Source.SKU) == compact(text)
+}
+
+// unknown are the words that stand nowhere in the index, though similar ones do.
+func unknown(a answer) []string {
+	var ws []string
+	for _, w := range a.Suggest["words"] {
+		if len(w.Options) > 0 {
+			ws = append(ws, w.Text)
+		}
+	}
+	return ws
 }
 
 // matched counts what the text alone matches.
@@ -109,10 +149,10 @@ func matched(a answer) int64 {
 
 var sourceFields = []string{"id", "sku", "name", "category_id", "category_path", "brand", "price", "currency", "image", "rating", "rating_count", "in_stock"}
 
-func searchBody(q product.Query, pos position) object {
+func searchBody(q product.Query, a ask, pos position) object {
 	fs := filters(q)
 	query := object{"bool": object{
-		"must":   []any{lifted(textQuery(q.Text, pos.Tier))},
+		"must":   []any{lifted(textQuery(a))},
 		"filter": []any{object{"term": object{"status": product.Active}}},
 	}}
 	body := object{
@@ -125,15 +165,18 @@ func searchBody(q product.Query, pos position) object {
 		body["from"] = pos.Offset
 	}
 	body["aggs"] = aggregations(q, fs)
-	if pos.Tier > strict {
-		body["suggest"] = object{"words": object{"text": strings.Join(words(q.Text), " "), "term": object{
-			"field": "everything.words", "suggest_mode": "missing", "size": 1, "prefix_length": 0, "min_word_length": 4, "sort": "score"}}}
+	if len(a.words) > 0 && q.Cursor == "" {
+		body["suggest"] = object{"words": object{"text": strings.Join(a.words, " "), "term": object{
+			"field": "everything.words", "suggest_mode": "missing", "size": 1, "prefix_length": 0, "min_word_length": shortest, "sort": "score"}}}
 	}
 	return body
 }
 
 func results(q product.Query, pos position, a answer) (product.Results, error) {
-	res := product.Results{Total: a.Hits.Total.Value, DidYouMean: didYouMean(q.Text, a)}
+	res := product.Results{Total: a.Hits.Total.Value}
+	if pos.Tier > strict {
+		res.DidYouMean = didYouMean(a)
+	}
 	hits := a.Hits.Hits
 	if len(hits) > q.Limit {
 		hits = hits[:q.Limit]
@@ -167,20 +210,25 @@ func hitOf(d document) (product.Hit, error) {
 }
 
 // didYouMean puts the nearest known word for each unknown one; "" when there is
-// nothing to correct.
-func didYouMean(text string, a answer) string {
+// nothing to correct. Another ending is no correction: the stem has found it.
+func didYouMean(a answer) string {
 	options := a.Suggest["words"]
 	out := make([]string, 0, len(options))
 	corrected := false
 	for _, w := range options {
-		if len(w.Options) > 0 {
-			out, corrected = append(out, w.Options[0].Text), true
-		} else {
+		if len(w.Options) == 0 || hasDigit(w.Text) || sameStem(w.Text, w.Options[0].Text) {
 			out = append(out, w.Text)
+			continue
 		}
+		out, corrected = append(out, w.Options[0].Text), true
 	}
 	if !corrected {
 		return ""
 	}
 	return strings.Join(out, " ")
+}
+
+func sameStem(a, b string) bool {
+	stem := func(w string) string { return strings.TrimSuffix(strings.TrimSuffix(w, "s"), "e") }
+	return stem(a) == stem(b)
 }
