@@ -9,7 +9,7 @@ export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
 .PHONY: help caravan run infra status logs stop reset demo doctor test test-units test-stack bench chaos verify lint generate build dapr-cli simulate \
-	diagrams diagrams-check openapi-lint fuzz-api up down compose-check kubernetes-check
+	diagrams diagrams-check openapi-lint fuzz-api up down compose-check kubernetes-check test-two
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -92,8 +92,14 @@ diagrams-check: caravan ## fail if a diagram differs from what the code is
 openapi-lint: ## lint the OpenAPI documents and asyncapi.yaml; warnings fail (needs Node)
 	@npx --yes @stoplight/spectral-cli@6.16.0 lint --quiet --fail-severity=warn services/*/openapi.yaml services/events/asyncapi.yaml
 
+# What two of everything could break: who wins a race, what is done twice, what a restart costs.
+TWO = TestRollingRestart|TestWholePath|TestReplayedKey|TestTwentyBuyers|TestEveryEventTwice|TestOutOfStock|TestCancelAfter|TestUnpaid|TestDeclined|TestAThousandRefreshes
+
+test-two: caravan ## the whole-stack tests of races, replays and restarts on a stack with two processes of each service
+	@CARAVAN_TWO=1 CARAVAN_BIN=$(CURDIR)/$(CARAVAN) $(GO) test -count=1 -timeout 20m -run '$(TWO)' $(TESTS) ./tests/
+
 fuzz-api: ## send generated requests to a running stack; a 5xx or an undocumented answer fails
-	@tests/fuzz.sh
+	@$(GO) run ./tests/fuzz
 
 COMPOSE = deploy/containers/compose.sh --env-file .caravan/containers/env
 
