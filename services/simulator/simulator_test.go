@@ -16,6 +16,7 @@ import (
 
 var (
 	seeds = flag.Uint64("seeds", 10_000, "how many seeds TestTheShop simulates")
+	from  = flag.Uint64("from", 1, "the first of them")
 	seed  = flag.Uint64("seed", 0, "simulate this one seed and print each step")
 )
 
@@ -56,18 +57,18 @@ func (t *total) String() string {
 	return b.String()
 }
 
-// simulate runs seeds from 1 on, until one is violated or all are done. It gives
-// the lowest violated seed that it met, 0 for none.
-func simulate(t *testing.T, n uint64, flaws twin.Flaws) (sum total, bad uint64, why []string) {
+// simulate runs n seeds, until one is violated or all are done. It gives the
+// lowest violated seed that it met, 0 for none.
+func simulate(t *testing.T, first, n uint64, flaws twin.Flaws) (sum total, bad uint64, why []string) {
 	t.Helper()
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	next := uint64(0)
+	next := first - 1
 	for range runtime.GOMAXPROCS(0) {
 		wg.Go(func() {
 			for {
 				mu.Lock()
-				if next++; next > n || bad != 0 {
+				if next++; next >= first+n || bad != 0 {
 					mu.Unlock()
 					return
 				}
@@ -104,7 +105,7 @@ func TestTheShop(t *testing.T) {
 	if testing.Short() || raceEnabled {
 		n = min(n, 300)
 	}
-	sum, bad, why := simulate(t, n, twin.Flaws{})
+	sum, bad, why := simulate(t, *from, n, twin.Flaws{})
 	t.Log(sum.String())
 	if bad != 0 {
 		t.Errorf("seed %d (replay: go test ./services/simulator -run TestTheShop -seed %d -v):\n%s", bad, bad, strings.Join(why, "\n"))
@@ -124,7 +125,7 @@ func TestFlawsAreSeen(t *testing.T) {
 		"decrement without its guard":     {twin.Flaws{NoStockGuard: true}, "4: product"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sum, bad, why := simulate(t, within, c.flaws)
+			sum, bad, why := simulate(t, 1, within, c.flaws)
 			if bad == 0 {
 				t.Fatalf("not seen in %d seeds", within)
 			}
