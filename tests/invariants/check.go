@@ -112,6 +112,13 @@ func state(ctx context.Context, s *shop.Stack) (string, error) {
 			moving = fmt.Errorf("transaction %s is initiated", t.ID)
 		}
 	}
+	ended := index(b.transactions, func(t transactionRow) string { return t.ID })
+	for _, pi := range b.ledger.PaymentIntents {
+		t := ended[pi.TransactionID]
+		if (t.Status == "failed" || t.Status == "voided") && pi.Status != "succeeded" && pi.Status != "canceled" {
+			moving = fmt.Errorf("intent %s of an attempt that has ended is %s", pi.ID, pi.Status)
+		}
+	}
 	for _, r := range b.refunds {
 		if r.Status == "requested" || r.Status == "pending" {
 			moving = fmt.Errorf("a refund of transaction %s is %s", r.Transaction, r.Status)
