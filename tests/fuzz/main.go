@@ -129,7 +129,11 @@ func (f *fuzzer) run(ctx context.Context, r round) error {
 	if err := os.WriteFile(config, []byte(settings(r.things)), 0o600); err != nil {
 		return err
 	}
-	args := []string{"--config-file", config, "run", "services/" + r.service + "/openapi.yaml",
+	root, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	args := []string{"--config-file", config, "run", filepath.Join(root, "services", r.service, "openapi.yaml"),
 		"--url", f.edge + "/v1.0/invoke/" + r.service + "/method", "--header", "Authorization: Bearer " + r.token,
 		"--include-path-regex", `^/(v1|\.well-known)/`, "--phases", "examples,coverage,fuzzing", "--checks", f.checks,
 		"--max-examples", f.examples, "--continue-on-failure", "--request-timeout", "30", "--workers", "2", "--no-color", "--seed", "1",
@@ -141,7 +145,8 @@ func (f *fuzzer) run(ctx context.Context, r round) error {
 	}
 	args = append(args, choice, "^("+strings.Join(names, "|")+")$")
 	cmd := exec.CommandContext(ctx, f.tool, args...)
-	cmd.Env = append(os.Environ(), "SCHEMATHESIS_HOOKS=hooks", "PYTHONPATH=tests/fuzz", "PYTHONDONTWRITEBYTECODE=1")
+	cmd.Env = append(os.Environ(), "SCHEMATHESIS_HOOKS=hooks", "PYTHONPATH="+filepath.Join(root, "tests/fuzz"), "PYTHONDONTWRITEBYTECODE=1")
+	cmd.Dir = f.dir // it leaves a database of what failed behind
 	cmd.Stdout, cmd.Stderr = f.out, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
