@@ -13,7 +13,7 @@ import (
 func (w *world) checkNow() {
 	w.stock.Each(func(id uuid.UUID, c stocktwin.Counters) {
 		if c.OnHand < 0 || c.Held < 0 || c.Reserved < 0 || c.OnHand-c.Held-c.Reserved < 0 {
-			w.violated("4: product %.8s has %+v", id, c)
+			w.violated("4: product %s has %+v", id, c)
 		}
 	})
 	w.order.Statuses(func(id uuid.UUID, status, payment, stock string) {
@@ -25,7 +25,7 @@ func (w *world) checkNow() {
 		w.last[id] = now
 		back := moved(before[1]) && !moved(payment) || final(before[2]) && before[2] != stock
 		if known && (back || !ahead(before[0], status)) {
-			w.violated("2: order %.8s went from %v to %v", id, before, now)
+			w.violated("2: order %s went from %v to %v", id, before, now)
 		}
 	})
 }
@@ -77,15 +77,15 @@ func (w *world) checkPlacing(orders []ordertwin.Order) {
 		_, there := exists[c.ID]
 		switch {
 		case c.State == "placed" && !there, c.State == "undone" && there, c.State != "placed" && c.State != "undone":
-			w.violated("1: checkout %.8s is %s, order there: %t", c.ID, c.State, there)
+			w.violated("1: checkout %s is %s, order there: %t", c.ID, c.State, there)
 		case c.State == "placed" && keys[c.Key] != uuid.Nil:
-			w.violated("1: two orders under key %.8s", c.Key)
+			w.violated("1: two orders under key %s", c.Key)
 		case c.State == "placed":
 			keys[c.Key] = c.ID
 		}
 		hold, books := w.stock.Hold(c.ID), w.payment.Books(c.ID)
 		if c.State == "undone" && (hold.State == "held" || hold.State == "reserved" || len(books.Attempts) > 0) {
-			w.violated("1: undone checkout %.8s has hold %q and %d attempts", c.ID, hold.State, len(books.Attempts))
+			w.violated("1: undone checkout %s has hold %q and %d attempts", c.ID, hold.State, len(books.Attempts))
 		}
 	}
 	ordered := map[uuid.UUID]map[uuid.UUID]int64{}
@@ -100,7 +100,7 @@ func (w *world) checkPlacing(orders []ordertwin.Order) {
 	for _, s := range w.shoppers {
 		for _, id := range s.told {
 			if _, there := exists[id]; !there {
-				w.violated("1: order %.8s was acknowledged and is not there", id)
+				w.violated("1: order %s was acknowledged and is not there", id)
 			}
 		}
 		for product, n := range s.added {
@@ -116,10 +116,10 @@ func (w *world) checkLife(o ordertwin.Order) {
 	waits := map[string]bool{"confirmed": o.Stock == "reserved" && moved(o.Payment), "shipped": o.Stock == "shipped" && moved(o.Payment),
 		"delivered": o.Stock == "shipped", "cancelled": o.Stock == "released" || o.Stock == "rejected"}
 	if !o.LegalHistory || !waits[o.Status] {
-		w.violated("2: order %.8s rests %s, payment %s, stock %s, legal history: %t", o.ID, o.Status, o.Payment, o.Stock, o.LegalHistory)
+		w.violated("2: order %s rests %s, payment %s, stock %s, legal history: %t", o.ID, o.Status, o.Payment, o.Stock, o.LegalHistory)
 	}
 	if o.LinesTotal != o.Subtotal || o.Subtotal+o.Shipping+o.Tax-o.Discount != o.Total {
-		w.violated("6: the totals of order %.8s do not add up", o.ID)
+		w.violated("6: the totals of order %s do not add up", o.ID)
 	}
 }
 
@@ -135,7 +135,7 @@ func (w *world) checkMoney(o ordertwin.Order) {
 			standing++
 		}
 		if a.Open || a.Amount != o.Total {
-			w.violated("3: attempt %.8s of order %.8s rests %s with %d of %d", a.ID, o.ID, a.Status, a.Amount, o.Total)
+			w.violated("3: attempt %s of order %s rests %s with %d of %d", a.ID, o.ID, a.Status, a.Amount, o.Total)
 		}
 	}
 	byItself := map[uuid.UUID]int{}
@@ -146,11 +146,11 @@ func (w *world) checkMoney(o ordertwin.Order) {
 		case r.Status == "failed" && !r.Staff:
 			stuck += r.Amount
 		case r.Status != "failed" && r.Status != "succeeded":
-			w.violated("3: a refund of order %.8s rests %s", o.ID, r.Status)
+			w.violated("3: a refund of order %s rests %s", o.ID, r.Status)
 		}
 		if !r.Staff {
 			if byItself[r.Transaction]++; byItself[r.Transaction] > 1 {
-				w.violated("3: order %.8s has two refunds of one capture", o.ID)
+				w.violated("3: order %s has two refunds of one capture", o.ID)
 			}
 		}
 	}
@@ -159,10 +159,10 @@ func (w *world) checkMoney(o ordertwin.Order) {
 		want = o.Total - staff
 	}
 	if standing > 1 || (kept != want && (o.Status != "cancelled" || kept != stuck)) {
-		w.violated("3: order %.8s (%s, total %d) keeps %d, want %d; %d captures stand", o.ID, o.Status, o.Total, kept, want, standing)
+		w.violated("3: order %s (%s, total %d) keeps %d, want %d; %d captures stand: %+v", o.ID, o.Status, o.Total, kept, want, standing, b)
 	}
 	if o.Captured-o.Refunded != kept {
-		w.violated("3: order %.8s (%s, %s) knows of %d − %d, payment keeps %d", o.ID, o.Status, o.Payment, o.Captured, o.Refunded, kept)
+		w.violated("3: order %s (%s, %s) knows of %d − %d, payment keeps %d", o.ID, o.Status, o.Payment, o.Captured, o.Refunded, kept)
 	}
 }
 
@@ -176,13 +176,13 @@ func (w *world) checkLedger() {
 	}
 	for _, e := range w.payment.Ledger() {
 		if got := [3]any{e.Captured, e.Amount, e.Refunded}; ours[e.Transaction] != got || !e.Ended {
-			w.violated("3: transaction %.8s: ours %v, the provider's %v, ended: %t", e.Transaction, ours[e.Transaction], got, e.Ended)
+			w.violated("3: transaction %s: ours %v, the provider's %v, ended: %t", e.Transaction, ours[e.Transaction], got, e.Ended)
 		}
 		delete(ours, e.Transaction)
 	}
 	for id, a := range ours {
 		if a[0] == true {
-			w.violated("3: the provider knows nothing of capture %.8s", id)
+			w.violated("3: the provider knows nothing of capture %s", id)
 		}
 	}
 }
@@ -192,11 +192,11 @@ func (w *world) checkGoods(o ordertwin.Order) {
 	h := w.stock.Hold(o.ID)
 	agree := h.State == o.Stock || (o.Status == "cancelled" && (h.State == "released" || h.State == "rejected"))
 	if !agree {
-		w.violated("4: order %.8s is %s with stock %s, its hold %s", o.ID, o.Status, o.Stock, h.State)
+		w.violated("4: order %s is %s with stock %s, its hold %s", o.ID, o.Status, o.Stock, h.State)
 	}
 	for i, l := range h.Lines {
 		if len(o.Items) != len(h.Lines) || o.Items[i].Product != l.Product || o.Items[i].Quantity != l.Quantity || o.Items[i].Price != l.Price {
-			w.violated("6: order %.8s has other lines than its hold", o.ID)
+			w.violated("6: order %s has other lines than its hold", o.ID)
 			return
 		}
 	}
@@ -219,7 +219,7 @@ func (w *world) checkStock() {
 	now, ledger := w.stock.Counters()
 	for id, c := range now {
 		if c != ledger[id] || c.Held != held[id] || c.Reserved != reserved[id] || c.Held != 0 {
-			w.violated("4: product %.8s has %+v, its ledger %+v, orders hold %d and have %d reserved", id, c, ledger[id], held[id], reserved[id])
+			w.violated("4: product %s has %+v, its ledger %+v, orders hold %d and have %d reserved", id, c, ledger[id], held[id], reserved[id])
 		}
 	}
 }
@@ -236,13 +236,13 @@ func (w *world) checkBus() {
 		}
 		for id, n := range db.Effects() {
 			if n != 1 {
-				w.violated("5: event %.8s took effect %d times at %s", id, n, db.Name)
+				w.violated("5: event %s took effect %d times at %s", id, n, db.Name)
 			}
 		}
 	}
 	for id := range w.onBus {
 		if !rows[id] && !w.userEvents[id] {
-			w.violated("5: event %.8s reached the bus without an outbox row", id)
+			w.violated("5: event %s reached the bus without an outbox row", id)
 		}
 	}
 	if len(w.bag) > 0 {

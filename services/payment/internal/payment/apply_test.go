@@ -151,8 +151,11 @@ func storiesOfClosing() map[string]story {
 			outcome{StateClosed, []string{"voided order_closed"}, nil, []string{begun, action, bad}, nil}},
 		"closed for good, but the charge was faster": {[]Input{prepared, placed, waiting, CloseAsked{Final: true}, captured, CloseAsked{Final: true}},
 			outcome{StateVoiding, []string{"captured "}, nil, []string{begun, action, done}, nil}},
-		"captured after closed goes back": {[]Input{prepared, placed, declined, CloseAsked{}, captured, refunded(theRefund)},
-			outcome{StateClosed, []string{"refunded "}, []string{"cancellation succeeded"}, []string{begun, bad, done, back}, nil}},
+		// Order may not have heard the answer yet: told of a success it would confirm.
+		"captured after closed goes back, and is not told": {[]Input{prepared, placed, declined, CloseAsked{}, captured, refunded(theRefund)},
+			outcome{StateClosed, []string{"refunded "}, []string{"surplus succeeded"}, []string{begun, bad}, nil}},
+		"captured after closed, then cancelled": {[]Input{prepared, placed, declined, CloseAsked{}, captured, Cancelled{}, refunded(theRefund)},
+			outcome{StateCancelled, []string{"refunded "}, []string{"surplus succeeded"}, []string{begun, bad}, nil}},
 	}
 }
 

@@ -73,7 +73,10 @@ func (o *Order) capture(a *Attempt, c Clock) []events.Event {
 	other := o.Standing()
 	toldFailed := !a.Open()
 	a.Status, a.FailureCode, a.NextAction, a.Means = StatusCaptured, "", nil, a.Means.spent()
-	if other != nil {
+	// Once closed, Order was promised that nothing will be captured, but may not
+	// have heard that answer: told of a success now, it would confirm an order
+	// whose money is on its way back.
+	if other != nil || o.State == StateClosed {
 		a.Surplus = true
 		o.owe(a, RefundSurplus, c)
 		if toldFailed {
