@@ -73,7 +73,7 @@ func TestErasureMeetsARefresh(t *testing.T) {
 func TestErasureMeetsOneTimeTokens(t *testing.T) {
 	s, _ := open(t)
 	u := add(t, s)
-	must(t, s.Ask(t.Context(), service.NewID(), u.ID, now()))
+	must(t, s.Ask(t.Context(), service.NewID(), u.Email.Normal, now()))
 	_, err := s.Answer(t.Context(), 1, func(id uuid.UUID) (user.OneTime, []events.Event) {
 		return user.OneTime{ID: service.NewID(), UserID: id, Digest: []byte("d"), CreatedAt: now(), ExpiresAt: now().Add(time.Hour)}, nil
 	})

@@ -164,11 +164,11 @@ func TestLastAdminIsKeptUnderRace(t *testing.T) {
 func TestTwoReplicasAnswerAResetOnce(t *testing.T) {
 	s, db := open(t)
 	for i := range 40 {
-		id := uuid.Nil
+		email := "nobody@example.com"
 		if i%2 == 0 {
-			id = add(t, s).ID
+			email = add(t, s).Email.Normal
 		}
-		must(t, s.Ask(t.Context(), service.NewID(), id, now()))
+		must(t, s.Ask(t.Context(), service.NewID(), email, now()))
 	}
 	var taken atomic.Int64
 	var wg sync.WaitGroup
@@ -200,7 +200,7 @@ func TestTwoReplicasAnswerAResetOnce(t *testing.T) {
 func TestResetIsUsedOnceUnderRace(t *testing.T) {
 	s, _ := open(t)
 	u := add(t, s)
-	must(t, s.Ask(t.Context(), service.NewID(), u.ID, now()))
+	must(t, s.Ask(t.Context(), service.NewID(), u.Email.Normal, now()))
 	_, err := s.Answer(t.Context(), 1, func(id uuid.UUID) (user.OneTime, []events.Event) {
 		return user.OneTime{ID: service.NewID(), UserID: id, Digest: []byte("d"), CreatedAt: now(), ExpiresAt: now().Add(time.Hour)}, nil
 	})

@@ -14,8 +14,11 @@ import (
 const resetColumns = `SELECT id, user_id, token_hash, created_at, expires_at, used_at FROM password_reset_tokens `
 
 const (
-	insertResetRequest = `INSERT INTO password_reset_requests (id, user_id, created_at) VALUES ($1, $2, $3)`
-	takeResetRequests  = `
+	// One plan and one row, whether or not the address is known.
+	insertResetRequest = `
+INSERT INTO password_reset_requests (id, user_id, created_at)
+VALUES ($1, (SELECT u.id FROM users u WHERE u.email_normalized = $2 AND u.status = 'active'), $3)`
+	takeResetRequests = `
 DELETE FROM password_reset_requests WHERE id IN (
     SELECT id FROM password_reset_requests ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
 RETURNING user_id`
@@ -38,8 +41,8 @@ func scanOneTime(row pgx.CollectableRow) (user.OneTime, error) {
 }
 
 // Ask implements user.Resets.
-func (s *Store) Ask(ctx context.Context, id, userID uuid.UUID, at time.Time) error {
-	_, err := s.exec(ctx, "ask for reset", insertResetRequest, id, orNull(userID), at)
+func (s *Store) Ask(ctx context.Context, id uuid.UUID, email string, at time.Time) error {
+	_, err := s.exec(ctx, "ask for reset", insertResetRequest, id, email, at)
 	return err
 }
 

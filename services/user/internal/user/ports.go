@@ -56,9 +56,8 @@ type Sessions interface {
 
 // Resets keeps requests for a password reset and their tokens.
 type Resets interface {
-	// Ask stores a request; userID is zero for an unknown address, so that both
-	// cost the same.
-	Ask(ctx context.Context, id, userID uuid.UUID, at time.Time) error
+	// Ask stores a request about an address, known or not, at the same cost.
+	Ask(ctx context.Context, id uuid.UUID, email string, at time.Time) error
 	// Answer takes waiting requests and stores for each of a live account what
 	// issue makes. It counts the requests taken.
 	Answer(ctx context.Context, limit int, issue func(userID uuid.UUID) (OneTime, []events.Event)) (int, error)
