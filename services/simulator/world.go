@@ -203,5 +203,6 @@ func Run(cfg Config) (Result, error) {
 	}
 	w.rest()
 	w.checkRest()
+	w.replay()
 	return w.result, nil
 }
