@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"html"
+	"image"
+	"image/png"
 	"io"
 	"strconv"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/go-fonts/liberation/liberationsansbold"
 	"github.com/go-fonts/liberation/liberationsansregular"
 	"github.com/go-pdf/fpdf"
+	"golang.org/x/image/draw"
 )
 
 const (
@@ -76,8 +79,22 @@ func orNone(color string) string {
 
 func number(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }
 
-// png paints the sheet at so many pixels a unit.
+// png writes the sheet at so many pixels a unit.
 func (s *sheet) png(w io.Writer, scale float64) error {
+	return png.Encode(w, s.paint(scale))
+}
+
+// smallPNG writes the sheet for a screen. Painted at three times the size first: glyphs are set on whole pixels, which
+// moves the letters of small text into each other.
+func (s *sheet) smallPNG(w io.Writer, scale float64) error {
+	large := s.paint(3 * scale)
+	bounds := image.Rect(0, 0, large.Bounds().Dx()/3, large.Bounds().Dy()/3)
+	small := image.NewRGBA(bounds)
+	draw.CatmullRom.Scale(small, bounds, large, large.Bounds(), draw.Src, nil)
+	return png.Encode(w, small)
+}
+
+func (s *sheet) paint(scale float64) image.Image {
 	c := gg.NewContext(int(s.Width*scale+0.5), int(s.Height*scale+0.5))
 	c.SetHexColor("#FFFFFF")
 	c.Clear()
@@ -90,20 +107,20 @@ func (s *sheet) png(w io.Writer, scale float64) error {
 			if m.Closed {
 				c.ClosePath()
 			}
-			paint(c, m.Fill, m.Line, scale)
+			finish(c, m.Fill, m.Line, scale)
 		case disc:
 			c.DrawCircle(m.At.X*scale, m.At.Y*scale, m.Radius*scale)
-			paint(c, m.Fill, m.Line, scale)
+			finish(c, m.Fill, m.Line, scale)
 		case label:
 			c.SetFontFace(s.pens.face(m.Bold, m.Size*scale))
 			c.SetHexColor(m.Color)
 			c.DrawStringAnchored(m.Text, m.At.X*scale, m.At.Y*scale, float64(m.Align)/2, 0)
 		}
 	}
-	return c.EncodePNG(w)
+	return c.Image()
 }
 
-func paint(c *gg.Context, fill string, line stroke, scale float64) {
+func finish(c *gg.Context, fill string, line stroke, scale float64) {
 	if fill != "" {
 		c.SetHexColor(fill)
 		c.FillPreserve()

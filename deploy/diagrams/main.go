@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	sheets, err := draw(shop)
+	sheets, err := drawAll(shop)
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return nil
 }
 
-func draw(shop *shop) ([]*sheet, error) {
+func drawAll(shop *shop) ([]*sheet, error) {
 	pens, err := newPens()
 	if err != nil {
 		return nil, err
@@ -110,7 +110,7 @@ func save(s *sheet, dir string) error {
 	}
 	var png, pdf bytes.Buffer
 	if s.Name == wideName {
-		if err := s.png(&png, screenScale); err != nil {
+		if err := s.smallPNG(&png, screenScale); err != nil {
 			return err
 		}
 		return os.WriteFile(filepath.Join(dir, s.Name+".png"), png.Bytes(), 0o644)
