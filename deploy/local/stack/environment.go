@@ -47,12 +47,13 @@ func (p *plan) environment(name string, own map[string]string) []string {
 	return list
 }
 
-// serviceEnv is what one of the six services is told.
-func (p *plan) serviceEnv(name string, migrating bool) []string {
+// serviceEnv is what a process of one of the six services is told.
+func (p *plan) serviceEnv(instance string, migrating bool) []string {
+	name := appOf(instance)
 	own := map[string]string{
 		"APP_ID":   name,
-		"APP_PORT": strconv.Itoa(p.appPort(appPort, name)), "APP_API_TOKEN": p.secrets.App[name],
-		"DAPR_HTTP_PORT": strconv.Itoa(p.appPort(daprHTTPPort, name)), "DAPR_GRPC_PORT": strconv.Itoa(p.appPort(daprGRPCPort, name)),
+		"APP_PORT": strconv.Itoa(p.appPort(appPort, instance)), "APP_API_TOKEN": p.secrets.App[name],
+		"DAPR_HTTP_PORT": strconv.Itoa(p.appPort(daprHTTPPort, instance)), "DAPR_GRPC_PORT": strconv.Itoa(p.appPort(daprGRPCPort, instance)),
 		"DAPR_API_TOKEN": p.secrets.API[name], "SHOP_CURRENCY": "GBP", "LOG_LEVEL": "info", "SHOP_URL": p.edgeURL(),
 		"MAIL_FROM": "Caravan <shop@caravan.example>",
 	}
@@ -76,7 +77,7 @@ func (p *plan) serviceEnv(name string, migrating bool) []string {
 	for key, value := range p.serversOf(name) {
 		own[key] = value
 	}
-	return p.environment(name, own)
+	return p.environment(instance, own)
 }
 
 func (p *plan) dsn(service, role string) string {

@@ -34,6 +34,12 @@ func Services() []string { return []string{user, product, cart, order, payment, 
 // relational lists the services that own a PostgreSQL database.
 func relational() []string { return []string{user, product, order, payment} }
 
+// secondSuffix marks the second process of a service, where there are two of each: order and order-2.
+const secondSuffix = "-2"
+
+// appOf gives the app that a process of a service, or the process of its sidecar, belongs to.
+func appOf(instance string) string { return strings.TrimSuffix(instance, secondSuffix) }
+
 // apps lists every app id that has a sidecar.
 func apps() []string { return append(Services(), edge) }
 
@@ -80,6 +86,8 @@ type Layout struct {
 	Root  string // the checkout
 	Dir   string // the stack's own state
 	block *host.Block
+	// second has the ports of each service's second process; nil where there is one of each.
+	second *host.Block
 }
 
 func (l Layout) port(offset int) int {
@@ -89,7 +97,25 @@ func (l Layout) port(offset int) int {
 	return l.block.Port(offset)
 }
 
-func (l Layout) appPort(row int, app string) int { return l.port(row + slices.Index(apps(), app)) }
+// appPort is a port of an app, or of the second process of a service.
+func (l Layout) appPort(row int, instance string) int {
+	offset := row + slices.Index(apps(), appOf(instance))
+	if instance != appOf(instance) {
+		return l.second.Port(offset)
+	}
+	return l.port(offset)
+}
+
+// instances lists the processes of the services.
+func (l Layout) instances() []string {
+	list := Services()
+	if l.second != nil {
+		for _, service := range Services() {
+			list = append(list, service+secondSuffix)
+		}
+	}
+	return list
+}
 
 func (l Layout) data(parts ...string) string { return l.under("data", parts...) }
 func (l Layout) run(parts ...string) string  { return l.under("run", parts...) }

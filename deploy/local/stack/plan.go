@@ -73,8 +73,8 @@ func (p *plan) units() ([]supervise.Unit, error) {
 	}
 	list = append(list, p.migration(cart, "mongo"))
 	if !p.options.InfraOnly {
-		for _, service := range Services() {
-			list = append(list, p.service(service), p.sidecar(service))
+		for _, instance := range p.instances() {
+			list = append(list, p.service(instance), p.sidecar(instance))
 		}
 	}
 	return append(list, p.sidecar(edge), p.edgeProxy()), nil
@@ -134,14 +134,14 @@ func (p *plan) migration(service, after string) supervise.Unit {
 	}}
 }
 
-// service describes one of the six.
+// service describes a process of one of the six.
 func (p *plan) service(name string) supervise.Unit {
 	after := []string{"redis", "topics", "mongo", "elasticsearch", "mailbox"}
-	if name != notification {
-		after = append(after, name+"-migrations")
+	if app := appOf(name); app != notification {
+		after = append(after, app+"-migrations")
 	}
 	return supervise.Unit{Name: name, After: after, Process: &supervise.Process{
-		Path: p.bin(name), Dir: p.Dir, Env: p.serviceEnv(name, false),
+		Path: p.bin(appOf(name)), Dir: p.Dir, Env: p.serviceEnv(name, false),
 		Ready:      servers.Answers("http://"+servers.Loopback(p.appPort(appPort, name))+"/healthz", 200, 204),
 		StopWithin: 15 * time.Second,
 	}}
@@ -160,8 +160,8 @@ func isRelational(name string) bool {
 func (p *plan) edgeProxy() supervise.Unit {
 	after := []string{sidecarOf(edge)}
 	if !p.options.InfraOnly {
-		for _, service := range Services() {
-			after = append(after, service, sidecarOf(service))
+		for _, instance := range p.instances() {
+			after = append(after, instance, sidecarOf(instance))
 		}
 	}
 	return supervise.Unit{Name: edge, After: after, Process: &supervise.Process{

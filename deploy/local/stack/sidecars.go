@@ -38,14 +38,15 @@ func (p *plan) sentry() *supervise.Process {
 
 // sidecar describes the daprd of an app. The service's sidecars come after Kafka's topics and go before Kafka: daprd dies
 // without the broker at its start, and may hang without it at its end.
-func (p *plan) sidecar(app string) supervise.Unit {
+func (p *plan) sidecar(instance string) supervise.Unit {
+	app := appOf(instance)
 	after := []string{"sentry"}
 	if app != edge {
 		after = append(after, "topics", "mongo")
 	}
-	return supervise.Unit{Name: sidecarOf(app), After: after, Process: &supervise.Process{
-		Path: p.daprd(), Args: p.sidecarArgs(app), Env: p.sidecarEnv(app), LateEnv: p.trustAnchors,
-		Dir: p.Dir, Ready: servers.Answers("http://"+servers.Loopback(p.appPort(daprHTTPPort, app))+"/v1.0/healthz", http.StatusNoContent),
+	return supervise.Unit{Name: sidecarOf(instance), After: after, Process: &supervise.Process{
+		Path: p.daprd(), Args: p.sidecarArgs(instance), Env: p.sidecarEnv(app), LateEnv: p.trustAnchors,
+		Dir: p.Dir, Ready: servers.Answers("http://"+servers.Loopback(p.appPort(daprHTTPPort, instance))+"/v1.0/healthz", http.StatusNoContent),
 		ReadyWithin: 2 * time.Minute, StopWithin: 15 * time.Second,
 	}}
 }
@@ -53,8 +54,9 @@ func (p *plan) sidecar(app string) supervise.Unit {
 // importBody is for the two sidecars that a product import passes through.
 const importBody = "4Gi"
 
-func (p *plan) sidecarArgs(app string) []string {
-	port := func(row int) string { return strconv.Itoa(p.appPort(row, app)) }
+func (p *plan) sidecarArgs(instance string) []string {
+	app := appOf(instance)
+	port := func(row int) string { return strconv.Itoa(p.appPort(row, instance)) }
 	args := []string{
 		"--app-id", app, "--config", p.dapr("config", "common.yaml"), "--config", p.dapr("config", app+".yaml"),
 		"--resources-path", p.dapr("resiliency"), "--log-level", "info",

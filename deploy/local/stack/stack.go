@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/caravan-shop/caravan/deploy/local/host"
 	"github.com/caravan-shop/caravan/deploy/local/progress"
 	"github.com/caravan-shop/caravan/deploy/local/provision"
 	"github.com/caravan-shop/caravan/deploy/local/servers"
@@ -24,6 +25,8 @@ type Options struct {
 	FreePorts bool
 	// InfraOnly starts all but the services and their sidecars, which `dapr run` then starts.
 	InfraOnly bool
+	// Two starts two processes of each service, each with a sidecar of its own.
+	Two bool
 	// Throwaway trades the durability of the servers for speed.
 	Throwaway bool
 	// Crashpoints builds the services so that tests can have them die at named points.
@@ -68,7 +71,14 @@ func Run(ctx context.Context, options Options, out *progress.Printer, serve func
 	if options.InfraOnly && !block.First {
 		return errors.New("dapr/dapr.yaml knows the ports of a machine's first stack only, and another stack has them")
 	}
-	s, err := prepare(ctx, Layout{Root: options.Root, Dir: options.Dir, block: block}, options, out)
+	layout := Layout{Root: options.Root, Dir: options.Dir, block: block}
+	if options.Two {
+		if layout.second, err = host.ClaimFree(ctx, offsets()); err != nil {
+			return err
+		}
+		defer layout.second.Release()
+	}
+	s, err := prepare(ctx, layout, options, out)
 	if err != nil {
 		return err
 	}

@@ -26,29 +26,29 @@ type metadata struct {
 // and nobody would notice before the first event is missed.
 func (s *Stack) checkSidecars(ctx context.Context) error {
 	work, ctx := errgroup.WithContext(ctx)
-	for _, app := range Services() {
+	for _, instance := range s.instances() {
 		work.Go(func() error {
-			declared, err := declaredTopics(s.dapr("subscriptions", app+".yaml"))
+			declared, err := declaredTopics(s.dapr("subscriptions", appOf(instance)+".yaml"))
 			if err != nil {
 				return err
 			}
-			return s.awaitSubscriptions(ctx, app, declared)
+			return s.awaitSubscriptions(ctx, instance, declared)
 		})
 	}
 	return work.Wait()
 }
 
-func (s *Stack) awaitSubscriptions(ctx context.Context, app string, declared []string) error {
+func (s *Stack) awaitSubscriptions(ctx context.Context, instance string, declared []string) error {
 	for deadline := time.Now().Add(20 * time.Second); ; {
-		live, err := s.liveTopics(ctx, app)
+		live, err := s.liveTopics(ctx, instance)
 		if err == nil && slices.Equal(live, declared) {
 			return nil
 		}
 		if time.Now().After(deadline) {
 			if err != nil {
-				return fmt.Errorf("ask the sidecar of %s for its subscriptions: %w", app, err)
+				return fmt.Errorf("ask the sidecar of %s for its subscriptions: %w", instance, err)
 			}
-			return fmt.Errorf("the sidecar of %s listens to %v, declared are %v", app, live, declared)
+			return fmt.Errorf("the sidecar of %s listens to %v, declared are %v", instance, live, declared)
 		}
 		select {
 		case <-ctx.Done():
@@ -58,12 +58,12 @@ func (s *Stack) awaitSubscriptions(ctx context.Context, app string, declared []s
 	}
 }
 
-func (s *Stack) liveTopics(ctx context.Context, app string) ([]string, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+servers.Loopback(s.appPort(daprHTTPPort, app))+"/v1.0/metadata", nil)
+func (s *Stack) liveTopics(ctx context.Context, instance string) ([]string, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+servers.Loopback(s.appPort(daprHTTPPort, instance))+"/v1.0/metadata", nil)
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("dapr-api-token", s.secrets.API[app])
+	request.Header.Set("dapr-api-token", s.secrets.API[appOf(instance)])
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return nil, err

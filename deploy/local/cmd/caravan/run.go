@@ -16,15 +16,16 @@ import (
 
 // runFlags are the options of run and infra.
 type runFlags struct {
-	freePorts, throwaway, crashpoints bool
-	env                               []string
-	envFile                           string
+	freePorts, throwaway, crashpoints, two bool
+	env                                    []string
+	envFile                                string
 }
 
 func (f *runFlags) register(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.freePorts, "free-ports", os.Getenv("FREE_PORTS") != "", "take free ports instead of the first stack's")
 	cmd.Flags().BoolVar(&f.throwaway, "throwaway", false, "trade the servers' durability for speed, for tests")
 	cmd.Flags().BoolVar(&f.crashpoints, "crashpoints", false, "build the services so that tests can have them die at named points")
+	cmd.Flags().BoolVar(&f.two, "two", os.Getenv("CARAVAN_TWO") != "", "start two processes of each service, as order and order-2")
 	cmd.Flags().StringArrayVar(&f.env, "env", nil, "KEY=VALUE for the environment of all our programs, as HOLD_TTL=5s (repeatable)")
 	cmd.Flags().StringVar(&f.envFile, "env-file", "", "a file of such lines")
 }
@@ -95,7 +96,7 @@ func runStack(ctx context.Context, p *place, flags *runFlags, options stack.Opti
 	}
 	options.Root, options.Dir, options.Cache = p.root, p.dir, p.cache
 	options.FreePorts, options.Throwaway, options.Env = flags.freePorts, flags.throwaway, env
-	options.Crashpoints = flags.crashpoints
+	options.Crashpoints, options.Two = flags.crashpoints, flags.two && !options.InfraOnly
 	options.StripeKey, options.StripeWebhookSecret = os.Getenv("STRIPE_API_KEY"), os.Getenv("STRIPE_WEBHOOK_SECRET")
 	err = stack.Run(ctx, options, out, func(ctx context.Context, s *stack.Stack) error {
 		out.Plain(s.Summary())
