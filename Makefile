@@ -8,7 +8,7 @@ SHELL   := /bin/bash
 export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: help caravan run infra status logs stop reset demo doctor test test-units test-stack bench chaos verify lint generate build dapr-cli simulate \
+.PHONY: reindex bench-search help caravan run infra status logs stop reset demo doctor test test-units test-stack bench chaos verify lint generate build dapr-cli simulate \
 	diagrams diagrams-check openapi-lint fuzz-api up down compose-check kubernetes-check test-two
 
 help: ## list the targets
@@ -58,6 +58,12 @@ simulate: ## run the cores of order, payment and stock together under 10,000 see
 # The whole-stack tests start a stack of their own through the caravan command.
 test-stack: caravan
 	@CARAVAN_BIN=$(CURDIR)/$(CARAVAN) $(GO) test -count=1 -timeout 60m $(TESTS) ./tests/...
+
+reindex: caravan ## build the search index of the running shop anew and swap it in
+	@$(CARAVAN) reindex
+
+bench-search: caravan ## measure how well searches find what they should
+	@$(CARAVAN) testdb --with all -- $(GO) test -count=1 -v -run 'KnownItems|Shoppers' ./services/product/internal/search
 
 bench: caravan ## measure placing and whole checkouts on the running shop
 	@CARAVAN_STACK=$${CARAVAN_STACK:-$(CURDIR)/.caravan/stack.json} $(GO) run ./tests/bench

@@ -131,6 +131,14 @@ func (s *Catalogue) After(ctx context.Context, id uuid.UUID, limit int) ([]produ
 	return s.many(ctx, exportProducts, id, limit)
 }
 
+// Count gives how many products there are, whatever their status.
+func (s *Catalogue) Count(ctx context.Context) (n int64, err error) {
+	if err := s.db.Conn(ctx).QueryRow(ctx, `SELECT count(*) FROM products`).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count products: %w", err)
+	}
+	return n, nil
+}
+
 // BySKU implements product.Store.
 func (s *Catalogue) BySKU(ctx context.Context, sku string) (product.Product, error) {
 	return s.one(ctx, selectBySKU, sku)

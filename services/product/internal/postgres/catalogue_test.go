@@ -339,6 +339,22 @@ func TestSearchWithoutTheIndex(t *testing.T) {
 	if n := len(res.Facets["brand"]); n != 2 || res.NextCursor == "" {
 		t.Errorf("brand facet has %d values, want both though one is selected; cursor %q", n, res.NextCursor)
 	}
+	low := int64(200)
+	res, err = search.Search(ctx, product.Query{PriceMin: &low, Attributes: map[string][]string{"colour": {"white"}}, Limit: 10})
+	must(t, err)
+	for facet, want := range map[string][]product.FacetValue{
+		"colour":       {{Value: "white", Count: 2, Selected: true}},
+		"availability": {{Value: "in_stock", Count: 1}, {Value: "out_of_stock", Count: 1}},
+		"rating":       {{Value: "4", Label: "4 and up"}, {Value: "3", Label: "3 and up"}, {Value: "2", Label: "2 and up"}, {Value: "1", Label: "1 and up"}},
+		"price":        {{Value: "200-299", Label: "2.00 – 2.99", Count: 1, Selected: true}, {Value: "300-499", Label: "3.00 – 4.99", Count: 1, Selected: true}},
+	} {
+		if diff := cmp.Diff(want, res.Facets[facet]); diff != "" {
+			t.Errorf("facet %s (-want +got):\n%s", facet, diff)
+		}
+	}
+	if res, err := search.Search(ctx, product.Query{Text: "purple mug", Limit: 10}); err != nil || res.Total != 1 {
+		t.Errorf("one word that nobody sells: %d hits, %v; want the mug", res.Total, err)
+	}
 	if s, err := search.Suggest(ctx, "white m"); err != nil || len(s.Products) != 1 {
 		t.Errorf("suggest: %+v %v", s, err)
 	}

@@ -17,7 +17,7 @@ import (
 )
 
 // Search answers searches from the database while the index is away: full text
-// in English, filters and the plain facets, without forgiving typos.
+// in English, filters and facets, without forgiving typos.
 type Search struct{ store *Catalogue }
 
 // NewSearch makes the searcher.
@@ -102,10 +102,16 @@ func (s *Search) Search(ctx context.Context, q product.Query) (product.Results, 
 	if err != nil {
 		return product.Results{}, err
 	}
-	res := product.Results{Facets: map[string][]product.FacetValue{"price": {}, "rating": {}}}
-	c := conditionsOf(q)
-	if err := s.store.db.Conn(ctx).QueryRow(ctx, "SELECT count(*)"+searchFrom+c.where(), c.args...).Scan(&res.Total); err != nil {
-		return res, fmt.Errorf("count hits: %w", err)
+	res := product.Results{Facets: map[string][]product.FacetValue{}}
+	if res.Total, err = s.total(ctx, q); err != nil {
+		return res, err
+	}
+	// Every word finds nothing: then any of them may.
+	if loose := anyWord(q.Text); res.Total == 0 && loose != q.Text {
+		q.Text = loose
+		if res.Total, err = s.total(ctx, q); err != nil {
+			return res, err
+		}
 	}
 	if res.Hits, err = s.hits(ctx, q, offset); err != nil {
 		return res, err
@@ -114,6 +120,19 @@ func (s *Search) Search(ctx context.Context, q product.Query) (product.Results, 
 		res.NextCursor = offsetCursor(next)
 	}
 	return res, s.facets(ctx, q, res.Facets)
+}
+
+func (s *Search) total(ctx context.Context, q product.Query) (n int64, err error) {
+	c := conditionsOf(q)
+	if err := s.store.db.Conn(ctx).QueryRow(ctx, "SELECT count(*)"+searchFrom+c.where(), c.args...).Scan(&n); err != nil {
+		return 0, fmt.Errorf("count hits: %w", err)
+	}
+	return n, nil
+}
+
+// anyWord asks for any of the words of a text.
+func anyWord(text string) string {
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) }), " or ")
 }
 
 func (s *Search) hits(ctx context.Context, q product.Query, offset int) ([]product.Hit, error) {
@@ -142,59 +161,6 @@ func (s *Search) hits(ctx context.Context, q product.Query, offset int) ([]produ
 		return nil, fmt.Errorf("search: %w", err)
 	}
 	return hits, nil
-}
-
-// facetSQL counts the plain facets: value, label, parent, count.
-var facetSQL = []struct{ name, columns, from, order string }{
-	{"brand", "p.brand, '', '', count(*)", "", " AND p.brand <> '' GROUP BY p.brand ORDER BY 4 DESC, 1 LIMIT 50"},
-	{"category", "a.id::text, array_to_string(a.path, ' > '), coalesce(a.parent_id::text, ''), count(*)", " JOIN categories a ON a.id = ANY(c.ancestor_ids)",
-		" GROUP BY a.id, a.path, a.parent_id ORDER BY 4 DESC, 2 LIMIT 300"},
-	{"availability", "CASE WHEN i.on_hand - i.held - i.reserved > 0 THEN 'in_stock' ELSE 'out_of_stock' END, '', '', count(*)", "", " GROUP BY 1 ORDER BY 1"},
-}
-
-func (s *Search) facets(ctx context.Context, q product.Query, out map[string][]product.FacetValue) error {
-	for _, f := range facetSQL {
-		c := conditionsOf(leaving(q, f.name))
-		rows, err := s.store.db.Conn(ctx).Query(ctx, "SELECT "+f.columns+searchFrom+f.from+c.where()+f.order, c.args...)
-		if err != nil {
-			return fmt.Errorf("facet %s: %w", f.name, err)
-		}
-		values, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (v product.FacetValue, err error) {
-			err = row.Scan(&v.Value, &v.Label, &v.Parent, &v.Count)
-			v.Selected = selected(q, f.name, v)
-			return v, err
-		})
-		if err != nil {
-			return fmt.Errorf("facet %s: %w", f.name, err)
-		}
-		out[f.name] = values
-	}
-	return nil
-}
-
-// leaving is a query without one facet's filter.
-func leaving(q product.Query, facet string) product.Query {
-	switch facet {
-	case "brand":
-		q.Brands = nil
-	case "category":
-		q.Categories = nil
-	case "availability":
-		q.InStock = nil
-	}
-	return q
-}
-
-func selected(q product.Query, facet string, v product.FacetValue) bool {
-	switch facet {
-	case "brand":
-		return slices.Contains(q.Brands, v.Value)
-	case "category":
-		return slices.ContainsFunc(q.Categories, func(want string) bool {
-			return want == v.Value || strings.EqualFold(strings.Join(product.ParsePath(want), " > "), v.Label)
-		})
-	}
-	return q.InStock != nil && *q.InStock == (v.Value == "in_stock")
 }
 
 type offsetPosition struct {

@@ -15,20 +15,7 @@ const (
 	categorySize   = 300 // nodes of the tree
 	attributePairs = 300 // name and value pairs, the most frequent first
 	maxAttrFacets  = 12
-	priceRanges    = 6
 )
-
-// steps are prices in minor units at which a range may begin: coarse enough to
-// read, fine enough to be put together to ranges that fit what was found.
-func steps() []int64 {
-	out := []int64{0}
-	for decade := int64(10); decade <= 1e9; decade *= 10 {
-		for _, tenths := range []int64{10, 15, 20, 30, 50, 70} {
-			out = append(out, decade*tenths/10)
-		}
-	}
-	return out
-}
 
 // aggregations counts each facet under all filters but its own.
 func aggregations(q product.Query, fs map[string]object) object {
@@ -36,7 +23,7 @@ func aggregations(q product.Query, fs map[string]object) object {
 		return object{"filter": object{"bool": object{"filter": except(fs, facet)}}, "aggs": object{"values": agg}}
 	}
 	var prices, ratings []any
-	all := steps()
+	all := product.PriceSteps()
 	for i, from := range all {
 		r := object{"from": from}
 		if i+1 < len(all) {
@@ -137,7 +124,23 @@ func categoryValues(q product.Query, buckets []bucket) []product.FacetValue {
 		}
 		values = append(values, v)
 	}
-	return values
+	return rooted(values)
+}
+
+// rooted drops categories whose parent was cut off the list, which has the most
+// frequent ones: a tree has no loose branches.
+func rooted(values []product.FacetValue) []product.FacetValue {
+	for {
+		there := map[string]bool{"": true}
+		for _, v := range values {
+			there[v.Value] = true
+		}
+		before := len(values)
+		values = slices.DeleteFunc(values, func(v product.FacetValue) bool { return !there[v.Parent] })
+		if len(values) == before {
+			return values
+		}
+	}
 }
 
 func brandValues(q product.Query, buckets []bucket) []product.FacetValue {
@@ -160,56 +163,21 @@ func plainValues(buckets []bucket, selected []string, value func(string) string)
 	return values
 }
 
-// priceValues puts neighbouring steps together to a few ranges of about as many
-// products each.
 func priceValues(q product.Query, buckets []bucket) []product.FacetValue {
-	values := []product.FacetValue{}
-	var total int64
-	for _, b := range buckets {
-		total += b.Count
-	}
-	share := (total + priceRanges - 1) / priceRanges
-	var from, count int64
-	open := false
+	counted := make([]product.PriceBucket, len(buckets))
 	for i, b := range buckets {
-		if b.Count == 0 && !open {
-			continue
+		counted[i] = product.PriceBucket{From: int64(b.From), Count: b.Count}
+		if b.To != nil {
+			counted[i].To = int64(*b.To)
 		}
-		if !open {
-			from, open = int64(b.From), true
-		}
-		count += b.Count
-		rest := buckets[i+1:]
-		if count < share && slices.ContainsFunc(rest, func(r bucket) bool { return r.Count > 0 }) {
-			continue
-		}
-		values = append(values, priceValue(q, from, b.To, count))
-		count, open = 0, false
 	}
-	return values
+	return product.PriceRanges(q, counted)
 }
-
-func priceValue(q product.Query, from int64, to *float64, count int64) product.FacetValue {
-	low := strconv.FormatInt(from, 10)
-	if to == nil {
-		return product.FacetValue{Value: low + "-", Label: major(from) + " and more", Count: count,
-			Selected: q.PriceMin != nil && *q.PriceMin <= from && q.PriceMax == nil}
-	}
-	last := int64(*to) - 1
-	v := product.FacetValue{Value: low + "-" + strconv.FormatInt(last, 10), Label: major(from) + " – " + major(last), Count: count}
-	v.Selected = (q.PriceMin != nil || q.PriceMax != nil) &&
-		(q.PriceMin == nil || *q.PriceMin <= from) && (q.PriceMax == nil || *q.PriceMax >= last)
-	return v
-}
-
-func major(minor int64) string { return fmt.Sprintf("%d.%02d", minor/100, minor%100) }
 
 func ratingValues(q product.Query, buckets []bucket) []product.FacetValue {
 	values := []product.FacetValue{}
 	for i := len(buckets) - 1; i >= 0; i-- {
-		b := buckets[i]
-		values = append(values, product.FacetValue{Value: b.key(), Label: b.key() + " and up", Count: b.Count,
-			Selected: q.RatingMin != nil && *q.RatingMin == b.From})
+		values = append(values, product.RatingAtLeast(q, int(buckets[i].From), buckets[i].Count))
 	}
 	return values
 }
@@ -234,7 +202,7 @@ func attributeFacets(q product.Query, aggs map[string]json.RawMessage, out map[s
 		if err != nil {
 			return err
 		}
-		out[facetName(name)] = plainValues(buckets, selected, func(s string) string { return strings.TrimPrefix(s, name+sep) })
+		out[product.AttributeFacet(name)] = plainValues(buckets, selected, func(s string) string { return strings.TrimPrefix(s, name+sep) })
 	}
 	buckets, err := bucketsOf(aggs["attributes"])
 	if err != nil {
@@ -252,18 +220,9 @@ func attributeFacets(q product.Query, aggs map[string]json.RawMessage, out map[s
 			}
 			added[name] = true
 		}
-		if key := facetName(name); len(out[key]) < facetSize {
+		if key := product.AttributeFacet(name); len(out[key]) < facetSize {
 			out[key] = append(out[key], product.FacetValue{Value: value, Count: b.Count})
 		}
 	}
 	return nil
-}
-
-// facetName is the attribute's own name, unless that is one of the fixed facets.
-func facetName(name string) string {
-	switch name {
-	case "category", "brand", "price", "rating", "availability":
-		return attrFacet(name)
-	}
-	return name
 }

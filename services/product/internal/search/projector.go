@@ -16,6 +16,8 @@ type Catalogue interface {
 	Products(ctx context.Context, ids []uuid.UUID) ([]product.Product, error)
 	// After gives the products above an id, by id.
 	After(ctx context.Context, id uuid.UUID, limit int) ([]product.Product, error)
+	// Count gives how many products there are.
+	Count(ctx context.Context) (int64, error)
 }
 
 // Queue tells which products the index is behind with.
@@ -71,7 +73,7 @@ func (p *Projector) Rebuild(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("create index: %w", err)
 	}
-	n, err := p.fill(ctx, name)
+	n, err := p.fill(ctx, name, started)
 	if err != nil {
 		_ = p.index.Drop(context.WithoutCancel(ctx), name)
 		return err
@@ -87,7 +89,11 @@ func (p *Projector) Rebuild(ctx context.Context) error {
 	return nil
 }
 
-func (p *Projector) fill(ctx context.Context, name string) (int, error) {
+func (p *Projector) fill(ctx context.Context, name string, started time.Time) (int, error) {
+	total, err := p.catalogue.Count(ctx)
+	if err != nil {
+		return 0, err
+	}
 	var last uuid.UUID
 	n := 0
 	for {
@@ -102,6 +108,7 @@ func (p *Projector) fill(ctx context.Context, name string) (int, error) {
 			return n, fmt.Errorf("fill index: %w", err)
 		}
 		n, last = n+len(ps), ps[len(ps)-1].ID
-		p.log.Info("search index grows", "index", name, "products", n)
+		p.log.Info("search index grows", "index", name, "products", n, "of", total, "percent", int64(n)*100/max(total, int64(n)),
+			"a_second", int(float64(n)/max(p.index.now().Sub(started).Seconds(), 0.001)))
 	}
 }

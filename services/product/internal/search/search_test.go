@@ -41,6 +41,8 @@ func (c *database) After(_ context.Context, id uuid.UUID, limit int) ([]product.
 	return c.all[i:min(len(c.all), i+limit)], nil
 }
 
+func (c *database) Count(context.Context) (int64, error) { return int64(len(c.all)), nil }
+
 func (c *database) MarkChanged(context.Context, time.Duration) error { return nil }
 
 type fixture struct {
