@@ -35,7 +35,7 @@ func main() {
 
 func run(ctx context.Context, o chaos.Options) error {
 	if o.StackFile == "" {
-		path, stop, err := ownStack(os.Getenv("CARAVAN_BIN"))
+		path, stop, err := ownStack(ctx, os.Getenv("CARAVAN_BIN"))
 		if err != nil {
 			return err
 		}
