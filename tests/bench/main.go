@@ -1,6 +1,7 @@
 // Command bench measures a running stack by whole checkouts: signed in, add one
-// line, read the cart, quote, order, until inventory.reserved is on Kafka. It
-// drives the stack that CARAVAN_STACK names through the edge alone.
+// line, read the cart, quote, order, until inventory.reserved is on Kafka; or,
+// with -what signin, by sign-ins, alone and beside a steady rate of checkouts.
+// It drives the stack that CARAVAN_STACK names through the edge alone.
 package main
 
 import (
@@ -20,13 +21,23 @@ import (
 )
 
 func main() {
+	what := flag.String("what", "checkout", "what is measured: checkout or signin")
 	one := flag.Int("one", 100, "checkouts of the single client")
 	clients := flag.Int("clients", 8, "concurrent clients")
 	spell := flag.Duration("for", 30*time.Second, "how long the concurrent clients run")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *one, *clients, *spell); err != nil {
+	measure := func(ctx context.Context, b *bench) error {
+		if err := b.single(ctx, *one); err != nil {
+			return err
+		}
+		return b.many(ctx, *clients, *spell)
+	}
+	if *what == "signin" {
+		measure = func(ctx context.Context, b *bench) error { return b.signIns(ctx, *clients, *spell) }
+	}
+	if err := run(ctx, measure); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -44,7 +55,7 @@ const (
 	shelf     = 1 << 20 // units of each: stock is not what is measured here
 )
 
-func run(ctx context.Context, one, clients int, spell time.Duration) error {
+func run(ctx context.Context, measure func(context.Context, *bench) error) error {
 	stack, err := shop.Load(os.Getenv("CARAVAN_STACK"))
 	if err != nil {
 		return err
@@ -60,10 +71,7 @@ func run(ctx context.Context, one, clients int, spell time.Duration) error {
 	defer arrivals.close()
 	b.reserved = arrivals
 	fmt.Printf("machine: %s, %d cores, %s\n", cpuModel(), runtime.NumCPU(), runtime.GOOS)
-	if err := b.single(ctx, one); err != nil {
-		return err
-	}
-	return b.many(ctx, clients, spell)
+	return measure(ctx, b)
 }
 
 func (b *bench) prepare(ctx context.Context, stack *shop.Stack) error {
