@@ -40,7 +40,9 @@ func ownStack(ctx context.Context, bin string) (path string, stop func(keep bool
 	go func() { ended <- cmd.Wait() }()
 	stop = func(keep bool) {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		<-ended
+		if err := <-ended; err != nil {
+			_, _ = fmt.Fprintln(os.Stdout, "the stack ended with:", err)
+		}
 		_ = log.Close()
 		if keep {
 			_, _ = fmt.Fprintln(os.Stdout, "logs and data are kept in", dir)
