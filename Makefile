@@ -112,7 +112,7 @@ COMPOSE = deploy/containers/compose.sh --env-file .caravan/containers/env
 up: caravan ## start the whole shop in containers (needs Docker and its registries)
 	@$(CARAVAN) container-files >/dev/null
 	@$(COMPOSE) up --detach --build
-	@$(COMPOSE) up --detach --no-deps --wait edge # not all: compose takes a migration that has ended for a failure
+	@$(COMPOSE) up --detach --no-deps --wait edge # older versions of compose take a finished migration for a failure
 
 down: ## stop the containers; the volumes stay (VOLUMES=1: remove them)
 	@$(COMPOSE) down $(if $(VOLUMES),--volumes)
