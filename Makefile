@@ -3,6 +3,7 @@ GO      ?= go
 CARAVAN := bin/caravan
 S       ?=
 TESTS   ?=
+BENCH   ?=
 SHELL   := /bin/bash
 
 export GOFLAGS ?= -buildvcs=false
@@ -65,8 +66,8 @@ reindex: caravan ## build the search index of the running shop anew and swap it 
 bench-search: caravan ## measure how well searches find what they should
 	@$(CARAVAN) testdb --with all -- $(GO) test -count=1 -v -run 'KnownItems|Shoppers' ./services/product/internal/search
 
-bench: caravan ## measure placing and whole checkouts on the running shop
-	@CARAVAN_STACK=$${CARAVAN_STACK:-$(CURDIR)/.caravan/stack.json} $(GO) run ./tests/bench
+bench: caravan ## measure checkouts on the running shop (BENCH="-what signin": sign-ins, alone and beside checkouts)
+	@CARAVAN_STACK=$${CARAVAN_STACK:-$(CURDIR)/.caravan/stack.json} $(GO) run ./tests/bench $(BENCH)
 
 FOR ?= 10m
 
