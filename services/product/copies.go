@@ -18,13 +18,14 @@ import (
 type copies struct {
 	log    *slog.Logger
 	fences chan []uuid.UUID
+	fresh  chan []uuid.UUID // for the index
 	search chan struct{}
 	cache  chan struct{}
 	alerts chan struct{}
 }
 
 func newCopies(log *slog.Logger) *copies {
-	return &copies{log: log, fences: make(chan []uuid.UUID, 256), search: make(chan struct{}, 1), cache: make(chan struct{}, 1), alerts: make(chan struct{}, 1)}
+	return &copies{log: log, fences: make(chan []uuid.UUID, 256), fresh: make(chan []uuid.UUID, 256), search: make(chan struct{}, 1), cache: make(chan struct{}, 1), alerts: make(chan struct{}, 1)}
 }
 
 // behind hears of committed changes. It does not block.
@@ -32,6 +33,45 @@ func (c *copies) behind(ids []uuid.UUID) {
 	select {
 	case c.fences <- ids:
 	default: // the queue brings it
+	}
+	if len(ids) > freshAtOnce {
+		return
+	}
+	select {
+	case c.fresh <- ids:
+	default:
+	}
+}
+
+// freshAtOnce is the largest change that goes into the index by the quick way: an
+// import takes the queue, where a price that is changed meanwhile need not wait
+// behind it.
+const freshAtOnce = 20
+
+// runFresh writes small changes into the index at once until ctx ends. Writing is
+// versioned and the queue follows, so what fails here is only late.
+func (c *copies) runFresh(ctx context.Context, apply func(context.Context, []uuid.UUID) error) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case ids := <-c.fresh:
+			behind := map[uuid.UUID]bool{}
+			for more := true; more; {
+				for _, id := range ids {
+					behind[id] = true
+				}
+				select {
+				case ids = <-c.fresh:
+					more = len(behind) < queueBatch
+				default:
+					more = false
+				}
+			}
+			if err := apply(ctx, slices.Collect(maps.Keys(behind))); err != nil {
+				c.log.Debug("search index not written at once", "error", err)
+			}
+		}
 	}
 }
 

@@ -106,7 +106,7 @@ func (ix *Index) Write(ctx context.Context, name string, ps []product.Product) e
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	for _, p := range ps {
-		action := object{"index": object{"_id": p.ID.String(), "version": p.Revision, "version_type": "external_gte"}}
+		action := object{"index": object{"_id": p.ID.String(), "version": p.Revision, "version_type": "external"}}
 		if err := enc.Encode(action); err != nil {
 			return fmt.Errorf("bulk action: %w", err)
 		}
