@@ -133,3 +133,38 @@ func TestShoppersFindThings(t *testing.T) {
 		}
 	}
 }
+
+func TestSuggestsAsOneTypes(t *testing.T) {
+	f := open(t, store()...)
+	for _, tc := range []struct{ typed, product, category, query string }{
+		{"elec", "KET1.7", "Electronics", "electric"},
+		{"electronics", "MQ8N3", "Electronics", ""},
+		{"elecrtonics", "MQ8N3", "Electronics", ""},
+		{"audio", "WH-1000XM5", "Audio", ""},
+		{"kithcen", "PAN30", "Kitchen", ""},
+		{"ipho", "MQ8N3", "", "iphone"},
+		{"iphnoe", "MQ8N3", "", ""},
+		{"headph", "WH-1000XM5", "", "headphones"},
+		{"frying p", "PAN30", "", "frying pan"},
+		{"wh1000", "WH-1000XM5", "", ""},
+		{"wh-10", "WH-1000XM5", "", ""},
+		{"evas", "DR-2", "", ""},
+	} {
+		s, err := f.index.Suggest(t.Context(), tc.typed)
+		must(t, err)
+		if tc.product != "" && !slices.ContainsFunc(s.Products, func(p product.SuggestedProduct) bool { return p.SKU == tc.product }) {
+			t.Errorf("%q: products %+v, want %s among them", tc.typed, s.Products, tc.product)
+		}
+		if tc.category != "" && !slices.ContainsFunc(s.Categories, func(c product.SuggestedCategory) bool { return c.Name == tc.category }) {
+			t.Errorf("%q: categories %+v, want %s among them", tc.typed, s.Categories, tc.category)
+		}
+		if tc.query != "" && !slices.Contains(s.Queries, tc.query) {
+			t.Errorf("%q: queries %q, want %s among them", tc.typed, s.Queries, tc.query)
+		}
+		for i, q := range s.Queries {
+			if slices.Contains(s.Queries[:i], q) {
+				t.Errorf("%q: %q comes twice", tc.typed, q)
+			}
+		}
+	}
+}

@@ -48,6 +48,8 @@ func suggestBody(text, typed string) object {
 		object{"match_phrase_prefix": object{"name.words": object{"query": text, "boost": 2, "max_expansions": 30}}},
 		match("name.prefix", text, last),
 		match("name.prefix", text, near),
+		// Last, what stands in a category of that name: it brings the category along.
+		object{"constant_score": object{"filter": match("category_text.prefix", text, near), "boost": 0.1}},
 	)
 	// A phrase that begins with what was typed, whole words before the last.
 	completing := object{"terms": object{"field": "phrases", "size": 3 * suggestSize, "include": luceneQuote(typed) + ".*"}}
@@ -125,12 +127,40 @@ func suggestedCategories(typed string, a answer) ([]product.SuggestedCategory, e
 	return out, nil
 }
 
-// begins tells whether each typed word begins a word of the name.
+// begins tells whether each typed word begins a word of the name, give or take a
+// typo.
 func begins(name, typed []string) bool {
 	for _, t := range typed {
-		if !slices.ContainsFunc(name, func(w string) bool { return strings.HasPrefix(w, t) }) {
+		if !slices.ContainsFunc(name, func(w string) bool { return beginsNearly([]rune(w), []rune(t)) }) {
 			return false
 		}
 	}
 	return true
+}
+
+// beginsNearly forgives one letter too many, missing, mistaken or exchanged in
+// four and more.
+func beginsNearly(word, typed []rune) bool {
+	n := min(len(word), len(typed))
+	i := 0
+	for i < n && word[i] == typed[i] {
+		i++
+	}
+	if i == len(typed) {
+		return true
+	}
+	if len(typed) < shortest {
+		return false
+	}
+	starts := func(w, t []rune) bool { return len(w) >= len(t) && slices.Equal(w[:len(t)], t) }
+	rest := typed[i+1:]
+	switch {
+	case starts(word[i:], rest): // one too many
+		return true
+	case i == len(word):
+		return false
+	case starts(word[i+1:], rest), starts(word[i+1:], typed[i:]): // mistaken, missing
+		return true
+	}
+	return i+1 < len(word) && len(rest) > 0 && word[i] == rest[0] && word[i+1] == typed[i] && starts(word[i+2:], rest[1:])
 }
