@@ -1,6 +1,7 @@
 // Command bench measures a running stack by whole checkouts: signed in, add one
 // line, read the cart, quote, order, until inventory.reserved is on Kafka; or,
-// with -what signin, by sign-ins, alone and beside a steady rate of checkouts.
+// with -what signin, by sign-ins, alone and beside a steady rate of checkouts; or,
+// with -what catalogue, by an import, reads by id, searches and suggestions.
 // It drives the stack that CARAVAN_STACK names through the edge alone.
 package main
 
@@ -21,7 +22,8 @@ import (
 )
 
 func main() {
-	what := flag.String("what", "checkout", "what is measured: checkout or signin")
+	what := flag.String("what", "checkout", "what is measured: checkout, signin or catalogue")
+	products := flag.Int("products", 50_000, "products of the catalogue")
 	one := flag.Int("one", 100, "checkouts of the single client")
 	clients := flag.Int("clients", 8, "concurrent clients")
 	spell := flag.Duration("for", 30*time.Second, "how long the concurrent clients run")
@@ -34,8 +36,11 @@ func main() {
 		}
 		return b.many(ctx, *clients, *spell)
 	}
-	if *what == "signin" {
+	switch *what {
+	case "signin":
 		measure = func(ctx context.Context, b *bench) error { return b.signIns(ctx, *clients, *spell) }
+	case "catalogue":
+		measure = func(ctx context.Context, b *bench) error { return b.catalogued(ctx, *products, *spell) }
 	}
 	if err := run(ctx, measure); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
