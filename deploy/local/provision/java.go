@@ -126,5 +126,10 @@ func (c *Cache) Training(item string, server JavaServer, fill func(option string
 	if err != nil {
 		return err
 	}
+	// A machine under load may stop the JVM before it has written: the server starts without, only slower.
+	if !exists(draft) {
+		c.out.Say("%s recorded no classes; the next start tries again", item)
+		return nil
+	}
 	return os.Rename(draft, server.Archive)
 }

@@ -120,7 +120,7 @@ func trial(ctx context.Context, layout Layout, make func(Layout) *supervise.Proc
 		return err
 	}
 	process := make(layout)
-	process.StopWithin = time.Minute // writing the archive takes a while
+	process.StopWithin = 4 * time.Minute // writing the archive takes a while, above all beside cold builds
 	group, err := supervise.New(filepath.Join(dir, "logs"), func(supervise.Status, error) {})
 	if err != nil {
 		return err
