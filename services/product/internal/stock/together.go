@@ -20,7 +20,7 @@ const (
 	maxTogetherLines = 2400
 	// One transaction at a time gives the fullest batches: more would only wait for
 	// each other's rows. When one is stuck, say behind an import that counts the
-	// same shelf, others pass it after impatience.
+	// same shelf, others pass it, once nothing has begun for that long.
 	maxUnderWay = 4
 	impatience  = 50 * time.Millisecond
 	// togetherTime bounds a transaction that many wait for. It is no caller's own.
@@ -32,6 +32,7 @@ type placing struct {
 	mu       sync.Mutex
 	waiting  []*waiter
 	underWay int
+	turns    uint64 // batches begun: while it grows, nothing is stuck
 }
 
 // waiter is one caller. done is closed once placement and err stand.
@@ -48,7 +49,8 @@ type waiter struct {
 func (s *Service) placeTogether(ctx context.Context, step Step) (Placement, error) {
 	w := &waiter{step: step, done: make(chan struct{})}
 	shared := context.WithoutCancel(ctx)
-	if s.placing.join(w) {
+	lead, seen := s.placing.join(w)
+	if lead {
 		go s.placeWaiting(shared)
 	}
 	stuck := time.NewTimer(impatience)
@@ -58,7 +60,7 @@ func (s *Service) placeTogether(ctx context.Context, step Step) (Placement, erro
 		case <-ctx.Done():
 			return Placement{}, ctx.Err()
 		case <-stuck.C:
-			if s.placing.pass(w) {
+			if lead, seen = s.placing.pass(w, seen); lead {
 				go s.placeWaiting(shared)
 			}
 			stuck.Reset(impatience)
@@ -72,26 +74,27 @@ func (s *Service) placeTogether(ctx context.Context, step Step) (Placement, erro
 }
 
 // join queues a caller and tells whether nobody is at work.
-func (p *placing) join(w *waiter) bool {
+func (p *placing) join(w *waiter) (lead bool, turns uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.waiting = append(p.waiting, w)
-	if p.underWay > 0 {
-		return false
+	if p.underWay == 0 {
+		p.underWay++
+		lead = true
 	}
-	p.underWay++
-	return true
+	return lead, p.turns
 }
 
-// pass tells whether a caller who still waits in the queue may have one more at work.
-func (p *placing) pass(w *waiter) bool {
+// pass tells whether a caller may have one more at work: it still waits in the
+// queue, and no batch has begun since it looked last.
+func (p *placing) pass(w *waiter, seen uint64) (lead bool, turns uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.underWay >= maxUnderWay || !slices.Contains(p.waiting, w) {
-		return false
+	if p.turns == seen && p.underWay < maxUnderWay && slices.Contains(p.waiting, w) {
+		p.underWay++
+		lead = true
 	}
-	p.underWay++
-	return true
+	return lead, p.turns
 }
 
 // placeWaiting decides batch after batch until nobody waits.
@@ -126,6 +129,7 @@ func (p *placing) next() []*waiter {
 		batch = append(batch, w)
 	}
 	p.waiting = rest
+	p.turns++
 	if batch == nil {
 		p.underWay--
 	}
