@@ -70,7 +70,7 @@ func stackFile() (path string, stop func(), err error) {
 }
 
 func startStack(bin, dir string) (string, func(), error) {
-	cmd := exec.Command(bin, "run", "--dir", dir, "--free-ports")
+	cmd := exec.Command(bin, "run", "--dir", dir, "--free-ports", "--crashpoints")
 	cmd.Env = append(os.Environ(), "PAY_BY=25s", "PAY_GRACE=15s", "HOLD_TTL=60s", "REVOKED_POLL=2s")
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
@@ -81,7 +81,7 @@ func startStack(bin, dir string) (string, func(), error) {
 	go func() { ended <- cmd.Wait() }()
 	stop := func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		<-ended
+		_ = <-ended
 		if os.Getenv("CARAVAN_KEEP") == "" {
 			_ = os.RemoveAll(dir)
 		}
