@@ -81,7 +81,9 @@ func startStack(bin, dir string) (string, func(), error) {
 	go func() { ended <- cmd.Wait() }()
 	stop := func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		_ = <-ended
+		if err := <-ended; err != nil {
+			fmt.Fprintln(os.Stderr, "tests: the stack ended:", err)
+		}
 		if os.Getenv("CARAVAN_KEEP") == "" {
 			_ = os.RemoveAll(dir)
 		}
