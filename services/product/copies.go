@@ -48,6 +48,10 @@ func (c *copies) behind(ids []uuid.UUID) {
 // behind it.
 const freshAtOnce = 20
 
+// freshPause bounds how often the index is made to show what was written: what
+// comes meanwhile goes together.
+const freshPause = 100 * time.Millisecond
+
 // runFresh writes small changes into the index at once until ctx ends. Writing is
 // versioned and the queue follows, so what fails here is only late.
 func (c *copies) runFresh(ctx context.Context, apply func(context.Context, []uuid.UUID) error) error {
@@ -71,6 +75,7 @@ func (c *copies) runFresh(ctx context.Context, apply func(context.Context, []uui
 			if err := apply(ctx, slices.Collect(maps.Keys(behind))); err != nil {
 				c.log.Debug("search index not written at once", "error", err)
 			}
+			pause(ctx, nil, freshPause)
 		}
 	}
 }

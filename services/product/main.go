@@ -158,7 +158,7 @@ func (a *application) serve(ctx context.Context) error {
 		service.Job{Name: "token keys", Run: verifier.Run},
 		service.Job{Name: "search index", Run: a.followSearch},
 		service.Job{Name: "product cache", Run: a.followCache},
-		service.Job{Name: "search freshness", Run: func(ctx context.Context) error { return a.copies.runFresh(ctx, a.projector.Apply) }},
+		service.Job{Name: "search freshness", Run: func(ctx context.Context) error { return a.copies.runFresh(ctx, a.projector.ApplyNow) }},
 		service.Job{Name: "stock alerts", Run: a.tellWaiting},
 		service.Job{Name: "cache fences", Run: func(ctx context.Context) error { return a.copies.run(ctx, a.fence) }},
 		service.Job{Name: "due holds", Run: a.every(a.cfg.ExpiryPoll, "due holds", a.expireHolds)},

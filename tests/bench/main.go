@@ -23,7 +23,7 @@ import (
 
 func main() {
 	what := flag.String("what", "checkout", "what is measured: checkout, signin or catalogue")
-	products := flag.Int("products", 50_000, "products of the catalogue")
+	products := flag.Int("products", 50_000, "products that are imported first; 0 measures the catalogue as it is")
 	one := flag.Int("one", 100, "checkouts of the single client")
 	clients := flag.Int("clients", 8, "concurrent clients")
 	spell := flag.Duration("for", 30*time.Second, "how long the concurrent clients run")

@@ -48,6 +48,15 @@ func (p *Projector) Apply(ctx context.Context, ids []uuid.UUID) error {
 	return p.index.Write(ctx, "", ps)
 }
 
+// ApplyNow is Apply for few products that are to be found at once: it does not
+// wait for the index's own time to show what was written.
+func (p *Projector) ApplyNow(ctx context.Context, ids []uuid.UUID) error {
+	if err := p.Apply(ctx, ids); err != nil {
+		return err
+	}
+	return p.index.Refresh(ctx)
+}
+
 // Ensure builds the index when there is none.
 func (p *Projector) Ensure(ctx context.Context) error {
 	exists, err := p.index.Exists(ctx)
