@@ -18,6 +18,7 @@ import (
 
 	"github.com/caravan-shop/caravan/services/events"
 	"github.com/caravan-shop/caravan/services/internal/auth"
+	"github.com/caravan-shop/caravan/services/internal/delivery"
 	"github.com/caravan-shop/caravan/services/internal/idempotency"
 	"github.com/caravan-shop/caravan/services/internal/outbox"
 	"github.com/caravan-shop/caravan/services/internal/pg"
@@ -78,7 +79,8 @@ func open(t *testing.T) *shop {
 	}
 	cfg := Config{}
 	cfg.AppToken, cfg.Currency = appToken, "GBP"
-	h, err := router(cfg, log, keys, tokens{}, box.Relay(nil, log).Collector(), saga, d)
+	keep := func(context.Context, delivery.Refusal) error { return nil }
+	h, err := router(cfg, log, keys, tokens{}, box.Relay(nil, log).Collector(), saga, d, keep)
 	if err != nil {
 		t.Fatal(err)
 	}
