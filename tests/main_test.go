@@ -71,7 +71,7 @@ func stackFile() (path string, stop func(), err error) {
 
 func startStack(bin, dir string) (string, func(), error) {
 	cmd := exec.Command(bin, "run", "--dir", dir, "--free-ports", "--crashpoints")
-	cmd.Env = append(os.Environ(), "PAY_BY=25s", "PAY_GRACE=15s", "HOLD_TTL=60s", "REVOKED_POLL=2s")
+	cmd.Env = append(os.Environ(), "ACCESS_TTL=1h", "PAY_BY=25s", "PAY_GRACE=15s", "HOLD_TTL=60s", "REVOKED_POLL=2s")
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if err := cmd.Start(); err != nil {
