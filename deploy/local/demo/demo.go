@@ -52,13 +52,13 @@ type teller struct {
 func (t *teller) say(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fmt.Fprintf(t.out, "%6.2fs  "+format+"\n", append([]any{time.Since(t.start).Seconds()}, args...)...)
+	_, _ = fmt.Fprintf(t.out, "%6.2fs  "+format+"\n", append([]any{time.Since(t.start).Seconds()}, args...)...)
 }
 
 func (t *teller) title(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fmt.Fprintf(t.out, "\n── "+format+"\n", args...)
+	_, _ = fmt.Fprintf(t.out, "\n── "+format+"\n", args...)
 }
 
 // show is one demonstration.

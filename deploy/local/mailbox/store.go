@@ -72,9 +72,9 @@ func (s *store) load(name string) error {
 		return os.Remove(filepath.Join(s.dir, name))
 	}
 	id, ok := strings.CutSuffix(name, ".eml")
-	n, err := strconv.ParseInt(id, 16, 64)
-	if !ok || err != nil {
-		return nil // not ours
+	n, notID := strconv.ParseInt(id, 16, 64)
+	if !ok || notID != nil {
+		return nil //nolint:nilerr // a name that is no id is not ours
 	}
 	raw, err := os.ReadFile(filepath.Join(s.dir, name))
 	if err != nil {

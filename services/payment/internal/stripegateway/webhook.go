@@ -32,8 +32,8 @@ func (h Hearing) Read(body []byte, signature string) (payment.Notice, error) {
 		ID       string            `json:"id"`
 		Metadata map[string]string `json:"metadata"`
 	}
-	if err := json.Unmarshal(event.Data.Raw, &object); err != nil {
-		return n, nil // another kind of object: not ours
+	if json.Unmarshal(event.Data.Raw, &object) != nil {
+		return n, nil //nolint:nilerr // another kind of object is not ours
 	}
 	n.ObjectID = object.ID
 	if id, err := uuid.Parse(object.Metadata[metaTransaction]); err == nil {
