@@ -15,8 +15,8 @@ import (
 type TestServers struct {
 	Root, Cache                 string
 	Redis, Elasticsearch, Mongo bool
-	// Daprd builds the sidecar; the tests start it themselves.
-	Daprd bool
+	// Daprd builds the sidecar, StripeMock the check of requests to Stripe; the tests start them themselves.
+	Daprd, StripeMock bool
 }
 
 // throwawayPassword guards servers that live for one test run on loopback and hold nothing of worth.
@@ -53,6 +53,13 @@ func RunTestServers(ctx context.Context, t TestServers, out *progress.Printer, u
 	units, environment, err := t.units(layout, got)
 	if err != nil {
 		return err
+	}
+	if t.StripeMock {
+		program, err := cache.StripeMock(ctx)
+		if err != nil {
+			return err
+		}
+		environment = append(environment, "CARAVAN_TEST_STRIPE_MOCK="+program)
 	}
 	group, err := supervise.New(layout.logs(), func(supervise.Status, error) {})
 	if err != nil {

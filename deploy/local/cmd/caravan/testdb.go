@@ -18,7 +18,7 @@ import (
 func newTestDB(p *place) *cobra.Command {
 	var with []string
 	cmd := &cobra.Command{
-		Use:   "testdb [--with redis,elasticsearch,mongo,daprd|all] -- COMMAND...",
+		Use:   "testdb [--with redis,elasticsearch,mongo,daprd,stripe-mock|all] -- COMMAND...",
 		Short: "Run a command beside throwaway servers, which it finds by CARAVAN_TEST_POSTGRES and so on",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -37,19 +37,21 @@ func newTestDB(p *place) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringSliceVar(&with, "with", nil, "servers besides PostgreSQL: redis, elasticsearch, mongo, daprd (built, not started), or all")
+	cmd.Flags().StringSliceVar(&with, "with", nil, "servers besides PostgreSQL: redis, elasticsearch, mongo, daprd and stripe-mock (built, not started), or all")
 	return cmd
 }
 
 func parseWith(with []string) (stack.TestServers, error) {
-	known := []string{"redis", "elasticsearch", "mongo", "daprd", "all"}
+	known := []string{"redis", "elasticsearch", "mongo", "daprd", "stripe-mock", "all"}
 	for _, name := range with {
 		if !slices.Contains(known, name) {
 			return stack.TestServers{}, fmt.Errorf("--with %s: known are %s", name, strings.Join(known, ", "))
 		}
 	}
 	has := func(name string) bool { return slices.Contains(with, name) || slices.Contains(with, "all") }
-	return stack.TestServers{Redis: has("redis"), Elasticsearch: has("elasticsearch"), Mongo: has("mongo"), Daprd: has("daprd")}, nil
+	return stack.TestServers{
+		Redis: has("redis"), Elasticsearch: has("elasticsearch"), Mongo: has("mongo"), Daprd: has("daprd"), StripeMock: has("stripe-mock"),
+	}, nil
 }
 
 // commandFailed is the exit code of the command that ran beside the servers.
