@@ -18,6 +18,8 @@ type Tool struct {
 	Version *regexp.Regexp
 	AtLeast int // of the first group of Version; 0: any
 	Install string
+	// ForServers is a tool that only servers outside containers need.
+	ForServers bool
 }
 
 // Tools lists what building and running the stack asks of the machine.
@@ -25,11 +27,11 @@ func Tools() []Tool {
 	number := regexp.MustCompile(`(\d+)`)
 	return []Tool{
 		{Name: "Go 1.26", Command: []string{"go", "version"}, Version: regexp.MustCompile(`go1\.(\d+)`), AtLeast: 26, Install: "https://go.dev/dl"},
-		{Name: "a Java runtime, 17 or newer", Command: []string{"java", "-version"}, Version: regexp.MustCompile(`version "(\d+)`), AtLeast: 17, Install: "apt-get install openjdk-17-jdk-headless"},
-		{Name: "a Java compiler, 17 or newer", Command: []string{"javac", "-version"}, Version: number, AtLeast: 17, Install: "apt-get install openjdk-17-jdk-headless"},
-		{Name: "Maven", Command: []string{"mvn", "-v"}, Version: number, Install: "apt-get install maven"},
-		{Name: "Python 3.10 or newer", Command: []string{"python3", "--version"}, Version: regexp.MustCompile(`3\.(\d+)`), AtLeast: 10, Install: "apt-get install python3"},
-		{Name: "Python's venv", Command: []string{"python3", "-c", "import venv, ensurepip"}, Install: "apt-get install python3-venv"},
+		{Name: "a Java runtime, 17 or newer", Command: []string{"java", "-version"}, Version: regexp.MustCompile(`version "(\d+)`), AtLeast: 17, Install: "apt-get install openjdk-17-jdk-headless", ForServers: true},
+		{Name: "a Java compiler, 17 or newer", Command: []string{"javac", "-version"}, Version: number, AtLeast: 17, Install: "apt-get install openjdk-17-jdk-headless", ForServers: true},
+		{Name: "Maven", Command: []string{"mvn", "-v"}, Version: number, Install: "apt-get install maven", ForServers: true},
+		{Name: "Python 3.10 or newer", Command: []string{"python3", "--version"}, Version: regexp.MustCompile(`3\.(\d+)`), AtLeast: 10, Install: "apt-get install python3", ForServers: true},
+		{Name: "Python's venv", Command: []string{"python3", "-c", "import venv, ensurepip"}, Install: "apt-get install python3-venv", ForServers: true},
 	}
 }
 

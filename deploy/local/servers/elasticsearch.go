@@ -35,7 +35,7 @@ func (e Elasticsearch) Process() *supervise.Process {
 		fmt.Sprintf("http.port=%d", e.Port), fmt.Sprintf("transport.port=%d", e.TransportPort))
 	return &supervise.Process{
 		Path: "java", Args: args, Env: basics(), Dir: filepath.Dir(e.Home),
-		Prepare: e.prepare, Ready: e.ready, ReadyWithin: 3 * time.Minute, StopWithin: 20 * time.Second,
+		Prepare: e.prepare, Ready: e.Ready, ReadyWithin: 3 * time.Minute, StopWithin: 20 * time.Second,
 	}
 }
 
@@ -51,8 +51,8 @@ func (e Elasticsearch) prepare(context.Context) error {
 	return os.WriteFile(filepath.Join(config, "log4j2.properties"), logging, 0o600)
 }
 
-// ready waits for the shards: the node answers well before it can search.
-func (e Elasticsearch) ready(ctx context.Context) error {
+// Ready waits for the shards: the node answers well before it can search.
+func (e Elasticsearch) Ready(ctx context.Context) error {
 	return Answers(e.URL()+"/_cluster/health?wait_for_status=yellow&timeout=2s", http.StatusOK)(ctx)
 }
 

@@ -19,8 +19,8 @@ import (
 	"github.com/caravan-shop/caravan/deploy/local/supervise"
 )
 
-// clusterID is the same in every local stack: a data folder stays usable when its stack moves to other ports.
-const clusterID = "Y2FyYXZhbi1sb2NhbC0xIQ"
+// ClusterID is the same in every local stack: a data folder stays usable when its stack moves to other ports.
+const ClusterID = "Y2FyYXZhbi1sb2NhbC0xIQ"
 
 // partitions of every topic.
 const partitions = 6
@@ -43,7 +43,7 @@ func (k Kafka) Address() string { return Loopback(k.Port) }
 func (k Kafka) Process() *supervise.Process {
 	return &supervise.Process{
 		Path: "java", Args: k.command("kafka.Kafka", k.Config), Env: basics(), Dir: filepath.Dir(k.Config),
-		Prepare: k.prepare, Ready: k.ready, ReadyWithin: 2 * time.Minute, StopWithin: 20 * time.Second,
+		Prepare: k.prepare, Ready: k.Ready, ReadyWithin: 2 * time.Minute, StopWithin: 20 * time.Second,
 	}
 }
 
@@ -54,29 +54,37 @@ func (k Kafka) command(class string, args ...string) []string {
 	return append(append(options, "-cp", k.Java.ClassPath, class), args...)
 }
 
+// Properties are the broker's settings: what all stacks have in common, its addresses and its data folder.
+func (k Kafka) Properties() (string, error) {
+	common, err := os.ReadFile(filepath.Join(k.Recipe, "server.properties"))
+	if err != nil {
+		return "", err
+	}
+	controller := Loopback(k.ControllerPort)
+	return string(common) + strings.Join([]string{
+		"", "controller.quorum.voters=1@" + controller,
+		"listeners=PLAINTEXT://" + k.Address() + ",CONTROLLER://" + controller,
+		"advertised.listeners=PLAINTEXT://" + k.Address(),
+		"log.dirs=" + k.Data, "",
+	}, "\n"), nil
+}
+
 // prepare writes the properties and formats an empty data folder.
 func (k Kafka) prepare(ctx context.Context) error {
-	common, err := os.ReadFile(filepath.Join(k.Recipe, "server.properties"))
+	properties, err := k.Properties()
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(k.Data, 0o700); err != nil {
 		return err
 	}
-	controller := Loopback(k.ControllerPort)
-	own := strings.Join([]string{
-		"", "controller.quorum.voters=1@" + controller,
-		"listeners=PLAINTEXT://" + k.Address() + ",CONTROLLER://" + controller,
-		"advertised.listeners=PLAINTEXT://" + k.Address(),
-		"log.dirs=" + k.Data, "",
-	}, "\n")
-	if err := os.WriteFile(k.Config, append(common, own...), 0o600); err != nil {
+	if err := os.WriteFile(k.Config, []byte(properties), 0o600); err != nil {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(k.Data, "meta.properties")); err == nil {
 		return nil
 	}
-	format := exec.CommandContext(ctx, "java", k.command("kafka.tools.StorageTool", "format", "-t", clusterID, "-c", k.Config, "--ignore-formatted")...)
+	format := exec.CommandContext(ctx, "java", k.command("kafka.tools.StorageTool", "format", "-t", ClusterID, "-c", k.Config, "--ignore-formatted")...)
 	format.Env = basics()
 	format.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if out, err := format.CombinedOutput(); err != nil {
@@ -85,8 +93,8 @@ func (k Kafka) prepare(ctx context.Context) error {
 	return nil
 }
 
-// ready wants a broker and a controller in the metadata: the port opens well before the broker can serve.
-func (k Kafka) ready(ctx context.Context) error {
+// Ready wants a broker and a controller in the metadata: the port opens well before the broker can serve.
+func (k Kafka) Ready(ctx context.Context) error {
 	admin, err := k.admin()
 	if err != nil {
 		return err

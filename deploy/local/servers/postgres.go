@@ -52,15 +52,20 @@ func (p Postgres) Process() (*supervise.Process, error) {
 	p.Program, p.Data = program, p.DataFolder()
 	return &supervise.Process{
 		Path: filepath.Join(program, "bin/postgres"), Args: p.arguments(), Env: basics(), Dir: "/",
-		Credential: credential(), Prepare: p.prepare, Ready: p.ready, ReadyWithin: 2 * time.Minute,
+		Credential: credential(), Prepare: p.prepare, Ready: p.Ready, ReadyWithin: 2 * time.Minute,
 		// SIGINT is the fast shutdown; SIGTERM would wait for every client to leave.
 		Stop: syscall.SIGINT, StopWithin: 30 * time.Second, Orphaned: syscall.SIGINT,
 	}, nil
 }
 
 func (p Postgres) arguments() []string {
+	return append([]string{"-D", p.Data, "-c", "unix_socket_directories="}, p.Settings()...)
+}
+
+// Settings are the arguments that any PostgreSQL of the stack gets, whatever folders it works in.
+func (p Postgres) Settings() []string {
 	settings := []string{
-		"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(p.Port), "unix_socket_directories=",
+		"listen_addresses=127.0.0.1", "port=" + strconv.Itoa(p.Port),
 		"max_connections=" + strconv.Itoa(p.Connections), "shared_buffers=128MB", "max_wal_size=1GB",
 		"timezone=UTC", "log_timezone=UTC", "log_line_prefix=%m [%p] %u@%d ", "log_checkpoints=off",
 		// The detail of a refused statement quotes its row, and with it people.
@@ -69,7 +74,7 @@ func (p Postgres) arguments() []string {
 	if !p.Durable {
 		settings = append(settings, "fsync=off", "synchronous_commit=off", "full_page_writes=off")
 	}
-	args := []string{"-D", p.Data}
+	var args []string
 	for _, setting := range settings {
 		args = append(args, "-c", setting)
 	}
@@ -147,7 +152,8 @@ func (p Postgres) writePassword() (string, error) {
 	return path, nil
 }
 
-func (p Postgres) ready(ctx context.Context) error {
+// Ready probes whether the server takes connections.
+func (p Postgres) Ready(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, p.DSN("postgres"))
 	if err != nil {
 		return errors.New("PostgreSQL does not answer yet") // pgx's own text repeats the connection string

@@ -33,7 +33,7 @@ func (r Redis) URL() string {
 func (r Redis) Process() *supervise.Process {
 	return &supervise.Process{
 		Path: r.Program, Args: []string{r.Config}, Env: basics(), Dir: "/",
-		Prepare: r.prepare, Ready: r.ready, StopWithin: 15 * time.Second, Orphaned: syscall.SIGTERM,
+		Prepare: r.prepare, Ready: r.Ready, StopWithin: 15 * time.Second, Orphaned: syscall.SIGTERM,
 	}
 }
 
@@ -49,7 +49,8 @@ func (r Redis) prepare(context.Context) error {
 	return os.WriteFile(r.Config, []byte(settings), 0o600)
 }
 
-func (r Redis) ready(ctx context.Context) error {
+// Ready probes whether the server answers.
+func (r Redis) Ready(ctx context.Context) error {
 	options, err := redis.ParseURL(r.URL())
 	if err != nil {
 		return err

@@ -139,6 +139,7 @@ type Description struct {
 	Sidecars      map[string]SidecarInfo `json:"sidecars"` // by app id
 	Processes     []ProcessInfo          `json:"processes"`
 	Crashpoints   string                 `json:"crashpoints,omitempty"` // a folder, if the services can die at named points
+	Images        map[string]string      `json:"images,omitempty"`      // what runs in containers, and from which images
 }
 
 // Mail says where mails go and where they can be read.
@@ -177,7 +178,7 @@ func (s *Stack) describe() Description {
 		Mail:  Mail{SMTP: servers.Loopback(s.port(smtpPort)), HTTP: "http://" + servers.Loopback(s.port(mailPort))},
 		Redis: s.redis.URL(), Elasticsearch: s.elastic.URL(), Mongo: s.mongo.URL(),
 		Postgres: map[string]string{}, Accounts: s.secrets.Accounts, Sidecars: map[string]SidecarInfo{},
-		Processes: []ProcessInfo{{Name: "caravan", PID: os.Getpid(), Restart: "never"}},
+		Processes: []ProcessInfo{{Name: "caravan", PID: os.Getpid(), Restart: "never"}}, Images: s.options.Images,
 	}
 	if s.options.StripeKey == "" {
 		d.Sandbox = "http://" + servers.Loopback(s.port(sandboxPort))

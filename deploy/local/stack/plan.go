@@ -44,6 +44,7 @@ func newPlan(layout Layout, options Options, got software, secrets Secrets) *pla
 	p.mongo = servers.Mongo{
 		Python: got.mongo, Recipe: p.recipe("mongo"), Data: p.data("mongo"), Port: p.port(mongoPort),
 	}
+	p.fitImages()
 	return p
 }
 
@@ -77,27 +78,47 @@ func (p *plan) units() ([]supervise.Unit, error) {
 			list = append(list, p.service(instance), p.sidecar(instance))
 		}
 	}
-	return append(list, p.sidecar(edge), p.edgeProxy()), nil
+	list = append(list, p.sidecar(edge), p.edgeProxy())
+	p.contain(list)
+	return list, nil
 }
 
 func (p *plan) serverUnits() ([]supervise.Unit, error) {
-	postgres, err := p.postgres.Process()
-	if err != nil {
-		return nil, err
+	var list []supervise.Unit
+	for _, name := range []string{"postgres", "redis", "kafka", "elasticsearch", "mongo"} {
+		process, err := p.server(name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, supervise.Unit{Name: name, Process: process})
 	}
-	return []supervise.Unit{
-		{Name: "postgres", Process: postgres},
-		{Name: "redis", Process: p.redis.Process()},
-		{Name: "kafka", Process: p.kafka.Process()},
-		{Name: "elasticsearch", Process: p.elastic.Process()},
-		{Name: "mongo", Process: p.mongo.Process()},
+	return append(list, []supervise.Unit{
 		{Name: "databases", After: []string{"postgres"}, Task: func(ctx context.Context) error {
 			return makeDatabases(ctx, p.postgres, p.secrets.Postgres)
 		}},
 		{Name: "topics", After: []string{"kafka"}, Task: func(ctx context.Context) error {
 			return p.kafka.CreateTopics(ctx, allTopics())
 		}},
-	}, nil
+	}...), nil
+}
+
+// server describes one of the servers, in a container if there is an image for it.
+func (p *plan) server(name string) (*supervise.Process, error) {
+	if p.options.Images[name] != "" {
+		return p.serverContainer(name)
+	}
+	switch name {
+	case "postgres":
+		return p.postgres.Process()
+	case "redis":
+		return p.redis.Process(), nil
+	case "kafka":
+		return p.kafka.Process(), nil
+	case "elasticsearch":
+		return p.elastic.Process(), nil
+	default:
+		return p.mongo.Process(), nil
+	}
 }
 
 // helperUnits are sentry and the local stand-ins for a mail provider and a payment provider.
@@ -107,7 +128,7 @@ func (p *plan) helperUnits() []supervise.Unit {
 		{Name: "mailbox", Process: &supervise.Process{
 			Path: p.bin("mailbox"), Dir: p.Dir, Ready: servers.Listening(servers.Loopback(p.port(mailPort))),
 			Env: p.environment("mailbox", map[string]string{
-				"MAILBOX_SMTP_PORT": strconv.Itoa(p.port(smtpPort)), "MAILBOX_HTTP_PORT": strconv.Itoa(p.port(mailPort)), "MAILBOX_DIR": p.data("mailbox"),
+				"MAILBOX_SMTP_PORT": strconv.Itoa(p.port(smtpPort)), "MAILBOX_HTTP_PORT": strconv.Itoa(p.port(mailPort)), "MAILBOX_DIR": p.ownData("mailbox"),
 			}),
 		}},
 	}
@@ -117,7 +138,7 @@ func (p *plan) helperUnits() []supervise.Unit {
 	return append(list, supervise.Unit{Name: "sandbox", Process: &supervise.Process{
 		Path: p.bin("sandbox"), Dir: p.Dir, Ready: servers.Listening(servers.Loopback(p.port(sandboxPort))),
 		Env: p.environment("sandbox", map[string]string{
-			"SANDBOX_PORT": strconv.Itoa(p.port(sandboxPort)), "SANDBOX_DIR": p.data("sandbox"),
+			"SANDBOX_PORT": strconv.Itoa(p.port(sandboxPort)), "SANDBOX_DIR": p.ownData("sandbox"),
 			"SANDBOX_API_KEY":     p.secrets.Dapr["payment-stripe-api-key"],
 			"SANDBOX_WEBHOOK_URL": p.edgeURL() + "/v1.0/invoke/payment/method/v1/webhooks/stripe", "SANDBOX_WEBHOOK_SECRET": p.secrets.Dapr["payment-stripe-webhook-secret"],
 		}),
@@ -130,6 +151,9 @@ func (p *plan) edgeURL() string { return "http://" + servers.Loopback(p.port(edg
 func (p *plan) migration(service, after string) supervise.Unit {
 	return supervise.Unit{Name: service + "-migrations", After: []string{after}, Task: func(ctx context.Context) error {
 		log := filepath.Join(p.logs(), service+"-migrations.log")
+		if p.options.Images[service] != "" {
+			return p.migrateContained(ctx, service, log)
+		}
 		return runTask(ctx, p.bin(service), []string{"migrate"}, p.serviceEnv(service, true), log)
 	}}
 }

@@ -85,7 +85,7 @@ func (p *plan) sidecarEnv(app string) []string {
 	list := []string{
 		"NAMESPACE=default", "DAPR_HOST_IP=127.0.0.1", "HOME=" + p.Dir, "PATH=" + os.Getenv("PATH"),
 		"DAPR_API_TOKEN=" + p.secrets.API[app], "DAPR_SENTRY_TOKEN_FILE=" + p.run("identity", app+".jwt"),
-		"SHOP_NAMES_DB=" + p.run("names.db"), "SHOP_TRACE_SAMPLING=" + sampling,
+		"SHOP_NAMES_DB=" + p.run("names", "names.db"), "SHOP_TRACE_SAMPLING=" + sampling,
 	}
 	if app == edge {
 		return list
@@ -119,7 +119,7 @@ func secretsOf() map[string][]string {
 
 // writeSidecarFiles leaves what sentry and the sidecars read at their start.
 func (p *plan) writeSidecarFiles(now time.Time) error {
-	for _, dir := range []string{p.run(), p.certificates()} {
+	for _, dir := range []string{p.run("names"), p.certificates()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
@@ -141,7 +141,7 @@ func (p *plan) writeSidecarFiles(now time.Time) error {
 	}
 	// Rows of sidecars that are gone would only delay the lookup of those that come.
 	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Remove(p.run("names.db" + suffix)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := os.Remove(p.run("names", "names.db"+suffix)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/caravan-shop/caravan/deploy/local/host"
+	"github.com/caravan-shop/caravan/deploy/local/progress"
 	"github.com/caravan-shop/caravan/deploy/local/provision"
 	"github.com/caravan-shop/caravan/deploy/local/supervise"
 )
@@ -32,12 +34,27 @@ type wanted struct {
 	programs                                     []string
 }
 
+// wanted leaves out what comes in an image. Our own programs are always built: the operator's commands run them.
+func (o Options) wanted() wanted {
+	native := func(name string) bool { return o.Images[name] == "" }
+	return wanted{
+		postgres: native("postgres"), redis: native("redis"), kafka: native("kafka"), elastic: native("elasticsearch"),
+		mongo: native("mongo"), dapr: native("daprd") || native("sentry"), programs: programs(),
+	}
+}
+
+// servers says whether any server runs natively.
+func (w wanted) servers() bool { return w.postgres || w.redis || w.kafka || w.elastic || w.mongo }
+
 // checkTools reports all missing prerequisites at once.
-func checkTools(ctx context.Context) error {
+func checkTools(ctx context.Context, want wanted) error {
 	if err := host.Supported(); err != nil {
 		return err
 	}
 	tools := host.Tools()
+	if !want.servers() {
+		tools = slices.DeleteFunc(tools, func(t host.Tool) bool { return t.ForServers })
+	}
 	failures := make([]error, len(tools))
 	var work sync.WaitGroup
 	for i, tool := range tools {
@@ -85,6 +102,17 @@ func obtain(ctx context.Context, cache *provision.Cache, layout Layout, want wan
 		return cache.Programs(ctx, layout.bin(), want.programs, layout.tags())
 	})
 	return got, work.Wait()
+}
+
+// ObtainStandalone fetches and builds what runs without a Java or Python of the machine: where PostgreSQL (a folder), Redis
+// (a program) and Dapr (a folder) lie, by name.
+func ObtainStandalone(ctx context.Context, root, cacheDir string, out *progress.Printer) (map[string]string, error) {
+	cache, err := provision.Open(cacheDir, root, out)
+	if err != nil {
+		return nil, err
+	}
+	got, err := obtain(ctx, cache, Layout{Root: root}, wanted{postgres: true, redis: true, dapr: true})
+	return map[string]string{"postgres": got.postgres, "redis": got.redis, "dapr": got.dapr}, err
 }
 
 // trainKafka starts an empty broker once, so that the JVM can record the classes it loads.

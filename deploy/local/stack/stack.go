@@ -31,6 +31,10 @@ type Options struct {
 	Throwaway bool
 	// Crashpoints builds the services so that tests can have them die at named points.
 	Crashpoints bool
+	// Images says which server, Dapr process or program runs in a container, and from which image; those that are not in it
+	// run natively. Launch starts the containers.
+	Images map[string]string
+	Launch ContainerLauncher
 	// Furnish puts the first goods into a shop that runs but has not been announced yet; nil leaves it as it is.
 	Furnish func(ctx context.Context, d Description) error
 	// Env overrides what our own programs find in their environment.
@@ -92,17 +96,20 @@ func Run(ctx context.Context, options Options, out *progress.Printer, serve func
 
 // prepare obtains the software, the secrets and the files that the processes read.
 func prepare(ctx context.Context, layout Layout, options Options, out *progress.Printer) (*Stack, error) {
-	if err := checkTools(ctx); err != nil {
+	want := options.wanted()
+	if err := checkTools(ctx, want); err != nil {
 		return nil, err
 	}
 	if err := layout.makeFolders(options.Crashpoints); err != nil {
+		return nil, err
+	}
+	if err := layout.openCrashpoints(options); err != nil {
 		return nil, err
 	}
 	cache, err := provision.Open(options.Cache, options.Root, out)
 	if err != nil {
 		return nil, err
 	}
-	want := wanted{postgres: true, redis: true, kafka: true, elastic: true, mongo: true, dapr: true, programs: programs()}
 	got, err := obtain(ctx, cache, layout, want)
 	if err != nil {
 		return nil, err

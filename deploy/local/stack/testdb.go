@@ -2,7 +2,6 @@ package stack
 
 import (
 	"context"
-	"fmt"
 	"os"
 
 	"github.com/caravan-shop/caravan/deploy/local/host"
@@ -17,6 +16,9 @@ type TestServers struct {
 	Redis, Elasticsearch, Mongo bool
 	// Daprd builds the sidecar, StripeMock the check of requests to Stripe; the tests start them themselves.
 	Daprd, StripeMock bool
+	// Images and Launch start servers in containers, as in Options.
+	Images map[string]string
+	Launch ContainerLauncher
 }
 
 // throwawayPassword guards servers that live for one test run on loopback and hold nothing of worth.
@@ -25,7 +27,8 @@ const throwawayPassword = "throwaway"
 // RunTestServers starts the servers in a temporary folder, hands their addresses to use as environment variables, and
 // stops and removes them.
 func RunTestServers(ctx context.Context, t TestServers, out *progress.Printer, use func(environment []string) error) error {
-	if err := checkTools(ctx); err != nil {
+	want := t.wanted()
+	if err := checkTools(ctx, want); err != nil {
 		return err
 	}
 	block, err := host.ClaimFree(ctx, offsets())
@@ -46,7 +49,7 @@ func RunTestServers(ctx context.Context, t TestServers, out *progress.Printer, u
 	if err != nil {
 		return err
 	}
-	got, err := obtain(ctx, cache, layout, wanted{postgres: true, redis: t.Redis, elastic: t.Elasticsearch, mongo: t.Mongo, dapr: t.Daprd})
+	got, err := obtain(ctx, cache, layout, want)
 	if err != nil {
 		return err
 	}
@@ -73,26 +76,40 @@ func RunTestServers(ctx context.Context, t TestServers, out *progress.Printer, u
 	return use(environment)
 }
 
+func (t TestServers) wanted() wanted {
+	native := Options{Images: t.Images}.wanted()
+	return wanted{
+		postgres: native.postgres, redis: t.Redis && native.redis, elastic: t.Elasticsearch && native.elastic,
+		mongo: t.Mongo && native.mongo, dapr: t.Daprd,
+	}
+}
+
 func (t TestServers) units(layout Layout, got software) ([]supervise.Unit, []string, error) {
-	plan := newPlan(layout, Options{Throwaway: true}, got, Secrets{
+	plan := newPlan(layout, Options{Throwaway: true, Images: t.Images, Launch: t.Launch}, got, Secrets{
 		Postgres: map[string]string{"postgres": throwawayPassword}, Redis: throwawayPassword,
 	})
 	plan.postgres.Connections = 300
-	postgres, err := plan.postgres.Process()
-	if err != nil {
-		return nil, nil, err
-	}
-	units := []supervise.Unit{{Name: "postgres", Process: postgres}}
-	environment := []string{"CARAVAN_TEST_POSTGRES=" + plan.postgres.DSN("postgres")}
-	add := func(wanted bool, name, variable, address string, process *supervise.Process) {
-		if wanted {
-			units = append(units, supervise.Unit{Name: name, Process: process})
-			environment = append(environment, fmt.Sprintf("%s=%s", variable, address))
+	var units []supervise.Unit
+	var environment []string
+	for _, server := range []struct {
+		wanted                  bool
+		name, variable, address string
+	}{
+		{true, "postgres", "CARAVAN_TEST_POSTGRES", plan.postgres.DSN("postgres")},
+		{t.Redis, "redis", "CARAVAN_TEST_REDIS", plan.redis.URL()},
+		{t.Elasticsearch, "elasticsearch", "CARAVAN_TEST_ELASTICSEARCH", plan.elastic.URL()},
+		{t.Mongo, "mongo", "CARAVAN_TEST_MONGO", plan.mongo.URL()},
+	} {
+		if !server.wanted {
+			continue
 		}
+		process, err := plan.server(server.name)
+		if err != nil {
+			return nil, nil, err
+		}
+		units = append(units, supervise.Unit{Name: server.name, Process: process})
+		environment = append(environment, server.variable+"="+server.address)
 	}
-	add(t.Redis, "redis", "CARAVAN_TEST_REDIS", plan.redis.URL(), plan.redis.Process())
-	add(t.Elasticsearch, "elasticsearch", "CARAVAN_TEST_ELASTICSEARCH", plan.elastic.URL(), plan.elastic.Process())
-	add(t.Mongo, "mongo", "CARAVAN_TEST_MONGO", plan.mongo.URL(), plan.mongo.Process())
 	if t.Daprd {
 		environment = append(environment, "CARAVAN_TEST_DAPRD="+plan.daprd())
 	}

@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"sync"
-	"syscall"
 	"time"
 )
 
@@ -165,12 +163,10 @@ func (r *runner) ending(ctx context.Context) bool {
 
 // life is one run of the process.
 type life struct {
-	cmd  *exec.Cmd
+	Body
 	done chan struct{} // closed when the process has ended
 	err  error         // how it ended; read after done
 }
-
-func (l *life) pid() int { return l.cmd.Process.Pid }
 
 func (l *life) cause() error {
 	if l.err != nil {
@@ -191,9 +187,9 @@ func (r *runner) once(ctx context.Context, first bool) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer killGroup(l.pid())
+	defer l.Kill()
 	defer r.end(l)
-	r.set(func(s *Status) { s.PID = l.pid() }, nil)
+	r.set(func(s *Status) { s.PID = l.PID() }, nil)
 	if err := r.awaitReady(ctx, l); err != nil {
 		return false, err
 	}
@@ -212,34 +208,27 @@ func (r *runner) once(ctx context.Context, first bool) (bool, error) {
 
 // start launches the process with its output going to the log file through a pipe.
 func (r *runner) start(ctx context.Context) (*life, error) {
-	cmd, err := r.unit.Process.command(ctx)
-	if err != nil {
-		return nil, err
-	}
 	log, err := openLog(logPath(r.logs, r.unit.Name))
 	if err != nil {
 		return nil, err
 	}
 	reader, writer, err := os.Pipe()
 	if err != nil {
-		return nil, err
-	}
-	cmd.Stdout, cmd.Stderr = writer, writer
-	err = cmd.Start()
-	_ = writer.Close() // the process has its own copy
-	if err != nil {
-		_ = reader.Close()
 		_ = log.Close()
-		return nil, fmt.Errorf("start %s: %w", r.unit.Process.Path, err)
+		return nil, err
 	}
 	go func() {
 		_, _ = io.Copy(log, reader)
 		_ = reader.Close()
 		_ = log.Close()
 	}()
-	l := &life{cmd: cmd, done: make(chan struct{})}
+	body, err := r.unit.Process.launch(ctx, writer)
+	if err != nil {
+		return nil, err
+	}
+	l := &life{Body: body, done: make(chan struct{})}
 	go func() {
-		l.err = cmd.Wait()
+		l.err = body.Wait()
 		close(l.done)
 	}()
 	return l, nil
@@ -277,17 +266,14 @@ func (r *runner) end(l *life) {
 		return
 	default:
 	}
-	_ = l.cmd.Process.Signal(r.unit.Process.stopSignal())
+	_ = l.Signal(r.unit.Process.stopSignal())
 	select {
 	case <-l.done:
 	case <-time.After(r.unit.Process.stopWithin()):
-		killGroup(l.pid())
+		l.Kill()
 		<-l.done
 	}
 }
 
 // stop asks the unit to end; gone is closed when it has.
 func (r *runner) stop() { r.endOnce.Do(func() { close(r.quit) }) }
-
-// killGroup takes whatever a process has left behind in its group.
-func killGroup(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }

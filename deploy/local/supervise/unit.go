@@ -4,7 +4,7 @@ package supervise
 
 import (
 	"context"
-	"os/exec"
+	"os"
 	"slices"
 	"syscall"
 	"time"
@@ -24,6 +24,8 @@ type Process struct {
 	Path string
 	Args []string
 	Env  []string // the whole environment; nothing is inherited
+	// Launch starts the process elsewhere than as a child, as in a container; nil starts Path.
+	Launch Launcher
 	// LateEnv is what the environment gets besides, known only when the units before this one are ready.
 	LateEnv func() ([]string, error)
 	Dir     string
@@ -41,23 +43,26 @@ type Process struct {
 	Orphaned syscall.Signal
 }
 
-// command makes the process ready to start. Its life does not hang on ctx: the runner ends it, politely first.
-func (p *Process) command(ctx context.Context) (*exec.Cmd, error) {
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), p.Path, p.Args...)
-	cmd.Env, cmd.Dir = slices.Clone(p.Env), p.Dir
-	if p.LateEnv != nil {
-		late, err := p.LateEnv()
-		if err != nil {
-			return nil, err
-		}
-		cmd.Env = append(cmd.Env, late...)
+// environment is Env and what is known only now.
+func (p *Process) environment() ([]string, error) {
+	if p.LateEnv == nil {
+		return slices.Clone(p.Env), nil
 	}
-	orphaned := p.Orphaned
-	if orphaned == 0 {
-		orphaned = syscall.SIGKILL
+	late, err := p.LateEnv()
+	return slices.Concat(p.Env, late), err
+}
+
+// launch starts the process, its output going to out, which is closed when nothing writes to it any more.
+func (p *Process) launch(ctx context.Context, out *os.File) (Body, error) {
+	env, err := p.environment()
+	if err != nil {
+		_ = out.Close()
+		return nil, err
 	}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: orphaned, Credential: p.Credential}
-	return cmd, nil
+	if p.Launch != nil {
+		return p.Launch(ctx, env, out)
+	}
+	return p.fork(ctx, env, out)
 }
 
 func (p *Process) readyWithin() time.Duration { return orDefault(p.ReadyWithin, time.Minute) }

@@ -58,6 +58,6 @@ func newRoot() *cobra.Command {
 	root.PersistentFlags().StringVar(&p.root, "root", "", "the checkout (default: the one around the working directory)")
 	root.PersistentFlags().StringVar(&p.dir, "dir", "", "the state folder of the stack (default: .caravan in the checkout)")
 	root.PersistentFlags().StringVar(&p.cache, "cache", "", "where servers and builds are kept (default: $CARAVAN_CACHE, then the user's cache folder)")
-	root.AddCommand(newRun(p), newInfra(p), newStatus(p), newStop(p), newReset(p), newLogs(p), newDoctor(p), newTestDB(p), newDemo(p), newDeadLetters(p), newReconcile(p), newReindex(p), newContainerFiles(p))
+	root.AddCommand(newRun(p), newInfra(p), newStatus(p), newStop(p), newReset(p), newLogs(p), newDoctor(p), newTestDB(p), newDemo(p), newDeadLetters(p), newReconcile(p), newReindex(p), newContainerFiles(p), newSoftware(p))
 	return root
 }
