@@ -61,8 +61,32 @@ func userProbes() map[string]probe {
 		"getKeys":            {},
 	}
 	maps.Copy(all, sessionProbes())
+	maps.Copy(all, factorProbes())
 	maps.Copy(all, addressProbes())
 	return all
+}
+
+// factorProbes try nothing with the owner's own account, which others of the
+// matrix sign in to: whoever is nobody would send what the owner does.
+func factorProbes() map[string]probe {
+	return map[string]probe{
+		"beginTotp": {ok: 201, alone: true, body: func(_ *cast, as *shop.Shopper, _ []string) any {
+			return object{"current_password": as.Password}
+		}},
+		"confirmTotp": {alone: true, body: func(c *cast, as *shop.Shopper, _ []string) any {
+			if as == c.people[owner] {
+				return object{"code": "000000"}
+			}
+			return object{"code": begins(c.t, c.ctx, as).code(c.t, 0)}
+		}},
+		"disableTotp": {ok: 204, alone: true, body: func(c *cast, as *shop.Shopper, _ []string) any {
+			if as == c.people[owner] {
+				return object{"current_password": as.Password, "code": "000000"}
+			}
+			return object{"current_password": as.Password, "code": enrols(c.t, c.ctx, as).Recovery[0]}
+		}},
+		"removeTotpOfUser": {ok: 204, params: (*cast).victim},
+	}
 }
 
 func sessionProbes() map[string]probe {

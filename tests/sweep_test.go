@@ -43,7 +43,7 @@ func knownTables() map[string]string {
 	const technical = " inbox outbox outbox_sequences idempotency_keys goose_db_version "
 	return map[string]string{
 		"user": technical + `users user_roles user_role_mapping user_addresses password_reset_tokens password_reset_requests
-			email_verification_tokens sessions refresh_tokens signing_keys`,
+			email_verification_tokens sessions refresh_tokens second_factors signing_keys`,
 		"product": technical + `products categories product_inventory product_reviews product_images inventory_movements holds hold_lines
 			projection_queue stock_alerts erased_users`,
 		"order": technical + `orders order_items order_status_history checkouts erased_users`,

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/caravan-shop/caravan/services/internal/service"
@@ -33,10 +34,14 @@ type Config struct {
 
 	PairFailures    int `env:"SIGN_IN_PAIR_FAILURES" envDefault:"10"`
 	AccountFailures int `env:"SIGN_IN_ACCOUNT_FAILURES" envDefault:"100"`
+	FactorFailures  int `env:"SECOND_FACTOR_FAILURES" envDefault:"10"`
 	ResetRequests   int `env:"RESET_REQUESTS" envDefault:"5"`
 	ResetsByAddress int `env:"RESETS_BY_ADDRESS" envDefault:"100"`
 	// VerificationRequests is for one account: mails to addresses that are not proven yet.
 	VerificationRequests int `env:"VERIFICATION_REQUESTS" envDefault:"5"`
+
+	// FactorRoles are the roles that take a second factor.
+	FactorRoles roles `env:"SECOND_FACTOR_ROLES"`
 
 	DemoAccounts demoAccounts `env:"DEMO_ACCOUNTS"`
 }
@@ -55,6 +60,20 @@ func (d *demoAccounts) UnmarshalText(text []byte) error {
 	return nil
 }
 
+type roles []string
+
+// UnmarshalText reads a list like "staff,admin". A role that is not known is an
+// error: with a slip of the pen nothing would be guarded.
+func (rs *roles) UnmarshalText(text []byte) error {
+	for name := range strings.FieldsFuncSeq(string(text), func(r rune) bool { return r == ',' || r == ' ' }) {
+		if name != user.RoleCustomer && name != user.RoleStaff && name != user.RoleAdmin {
+			return fmt.Errorf("must be a list of customer, staff and admin")
+		}
+		*rs = append(*rs, name)
+	}
+	return nil
+}
+
 // keyGrace outlives every token of a key that was replaced.
 func (c Config) keyGrace() time.Duration { return c.AccessTTL + 5*time.Minute }
 
@@ -64,9 +83,11 @@ func (c Config) policy() user.Policy {
 		ResetTTL: c.ResetTTL, VerificationTTL: c.VerificationTTL,
 		PairFailures:         user.Quota{Name: "sign-in-pair", Burst: c.PairFailures, Per: 15 * time.Minute},
 		AccountFailures:      user.Quota{Name: "sign-in-account", Burst: c.AccountFailures, Per: time.Hour},
+		FactorFailures:       user.Quota{Name: "second-factor", Burst: c.FactorFailures, Per: time.Hour},
 		ResetRequests:        user.Quota{Name: "reset-account", Burst: c.ResetRequests, Per: time.Hour},
 		ResetsByAddress:      user.Quota{Name: "reset-address", Burst: c.ResetsByAddress, Per: 15 * time.Minute},
 		VerificationRequests: user.Quota{Name: "verification-account", Burst: c.VerificationRequests, Per: time.Hour},
+		FactorRoles:          c.FactorRoles,
 	}
 }
 

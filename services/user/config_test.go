@@ -2,6 +2,7 @@ package main
 
 import (
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -22,8 +23,9 @@ func setenv(t *testing.T, more map[string]string) {
 
 func TestConfig(t *testing.T) {
 	setenv(t, map[string]string{
-		"ACCESS_TTL":    "3s",
-		"DEMO_ACCOUNTS": `[{"email":"a@example.com","password":"p1, p2","first_name":"A","last_name":"B","roles":["admin"]}]`,
+		"ACCESS_TTL":          "3s",
+		"SECOND_FACTOR_ROLES": "staff, admin",
+		"DEMO_ACCOUNTS":       `[{"email":"a@example.com","password":"p1, p2","first_name":"A","last_name":"B","roles":["admin"]}]`,
 	})
 	cfg, err := service.Load[Config]()
 	if err != nil {
@@ -32,8 +34,18 @@ func TestConfig(t *testing.T) {
 	if cfg.AccessTTL != 3*time.Second || len(cfg.DemoAccounts) != 1 || cfg.DemoAccounts[0].Password != "p1, p2" {
 		t.Errorf("got %+v", cfg)
 	}
+	if got := cfg.policy().FactorRoles; !slices.Equal(got, []string{"staff", "admin"}) {
+		t.Errorf("roles that take a second factor: got %q", got)
+	}
 	if cfg.keyGrace() <= cfg.AccessTTL {
 		t.Errorf("a replaced key is published for %v, tokens live %v", cfg.keyGrace(), cfg.AccessTTL)
+	}
+}
+
+func TestConfigRefusesARoleThatIsNotKnown(t *testing.T) {
+	setenv(t, map[string]string{"SECOND_FACTOR_ROLES": "staf"})
+	if _, err := service.Load[Config](); err == nil {
+		t.Error("got no error")
 	}
 }
 

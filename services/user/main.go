@@ -124,10 +124,10 @@ func wire(ctx context.Context, cfg Config, log *slog.Logger) (*application, erro
 	a.ring = keyring.New(a.store, seal, keyring.Options{
 		Lead: cfg.KeyLead, MaxAge: cfg.KeyMaxAge, Grace: cfg.keyGrace(), Now: time.Now, Random: rand.Reader,
 	})
-	return a, a.wireUsers(guard, tokenKey)
+	return a, a.wireUsers(guard, tokenKey, seal)
 }
 
-func (a *application) wireUsers(guard *outage.Guard, tokenKey []byte) error {
+func (a *application) wireUsers(guard *outage.Guard, tokenKey []byte, seal *keyring.Seal) error {
 	hasher, err := hashing.New(hashing.Default(), a.cfg.HashWorkers, a.cfg.HashWaiting)
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func (a *application) wireUsers(guard *outage.Guard, tokenKey []byte) error {
 	}
 	a.users = user.New(user.Parts{
 		Tx: a.store, Accounts: a.store, Administration: a.store, Sessions: a.store, Resets: a.store, Verifications: a.store,
-		Addresses: a.store, Records: a.store, Hasher: hasher, Breached: passwords.Has, Formats: formats,
+		Addresses: a.store, Factors: a.store, Sealer: seal, Records: a.store, Hasher: hasher, Breached: passwords.Has, Formats: formats,
 		Limiter: throttle.New(a.rdb, guard, tokenKey, time.Now), Issuer: a.ring, Neighbours: neighbour.New(a.sidecar),
 		Copies: a.cache, Secret: tokenKey, Policy: a.cfg.policy(), Now: time.Now, NewID: service.NewID, Random: rand.Reader,
 	})

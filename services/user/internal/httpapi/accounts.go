@@ -95,7 +95,8 @@ func (s *Server) ChangeEmail(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return web.Response{}, err
 		}
-		return web.Accepted(), s.users.ChangeEmail(ctx, auth.Must(ctx).UserID, in.Email, in.CurrentPassword, from(r))
+		shown := user.Evidence{Password: in.CurrentPassword, Code: deref(in.Code), From: from(r)}
+		return web.Accepted(), s.users.ChangeEmail(ctx, auth.Must(ctx).UserID, in.Email, shown)
 	})
 }
 
@@ -107,7 +108,8 @@ func (s *Server) ChangePassword(w http.ResponseWriter, r *http.Request) {
 			return web.Response{}, err
 		}
 		me := auth.Must(ctx)
-		return web.NoContent(), s.users.ChangePassword(ctx, me.UserID, me.SessionID, in.CurrentPassword, in.NewPassword, from(r))
+		shown := user.Evidence{Password: in.CurrentPassword, Code: deref(in.Code), From: from(r)}
+		return web.NoContent(), s.users.ChangePassword(ctx, me.UserID, me.SessionID, in.NewPassword, shown)
 	})
 }
 

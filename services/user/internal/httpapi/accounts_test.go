@@ -40,6 +40,20 @@ func TestRegister(t *testing.T) {
 	s.want(413, "body_too_large", "POST", "/v1/users", "", `"`+strings.Repeat("x", 2<<20)+`"`)
 }
 
+func TestLongPasswords(t *testing.T) {
+	s := open(t)
+	long := strings.Repeat("no rule but length ", 50)[:900]
+	s.want(201, "", "POST", "/v1/users", "", registration("long@example.com", long))
+	for _, other := range []string{long[:899], strings.ToUpper(long), long + " ", strings.Repeat("x", 1025)} {
+		s.want(401, "invalid_credentials", "POST", "/v1/sessions", "", credentials("long@example.com", other))
+		s.want(201, "", "POST", "/v1/sessions", "", credentials("long@example.com", long))
+	}
+	s.want(422, "validation_failed", "POST", "/v1/users", "", registration("longer@example.com", strings.Repeat("too long ", 114)))
+	// Composed and decomposed letters are the same to a keyboard.
+	s.want(201, "", "POST", "/v1/users", "", registration("composed@example.com", "caf\u00e9 by the sea"))
+	s.want(201, "", "POST", "/v1/sessions", "", credentials("composed@example.com", "cafe\u0301 by the sea"))
+}
+
 func TestProfile(t *testing.T) {
 	s := open(t)
 	p := s.newPerson()

@@ -32,6 +32,7 @@ func userBody(u user.User) User {
 	return User{
 		Id: u.ID, Email: u.Email.Typed, EmailVerified: u.EmailVerified, FirstName: u.FirstName, LastName: u.LastName,
 		Locale: u.Locale, Roles: append([]string{}, u.Roles...), Status: string(u.Status), CreatedAt: u.CreatedAt.UTC(), UpdatedAt: u.UpdatedAt.UTC(),
+		TwoFactor: TwoFactor{Enabled: u.TwoFactor, RecoveryCodesLeft: u.RecoveryCodes},
 	}
 }
 

@@ -65,6 +65,7 @@ type shop struct {
 	exports exports
 	log     *bytes.Buffer
 	ip      string
+	ahead   time.Duration // of the domain's clock
 }
 
 func realRedis(t *testing.T) *redis.Client {
@@ -107,7 +108,7 @@ func openWith(t *testing.T, rdb *redis.Client) *shop {
 	s.ring = keyring.New(store, seal, keyring.Options{
 		Lead: time.Minute, MaxAge: time.Hour, Grace: time.Hour, Now: time.Now, Random: rand.Reader,
 	})
-	s.users = user.New(parts(t, store, rdb, guard, cache, s))
+	s.users = user.New(parts(t, store, seal, guard, cache, s))
 	spec, err := os.ReadFile("../../openapi.yaml")
 	must(t, err)
 	s.handler, err = httpapi.New(web.Setup{
@@ -118,7 +119,7 @@ func openWith(t *testing.T, rdb *redis.Client) *shop {
 	return s
 }
 
-func parts(t *testing.T, store *postgres.Store, rdb *redis.Client, guard *outage.Guard, cache *sessioncache.Cache, s *shop) user.Parts {
+func parts(t *testing.T, store *postgres.Store, seal *keyring.Seal, guard *outage.Guard, cache *sessioncache.Cache, s *shop) user.Parts {
 	hasher, err := hashing.New(hashing.Cost{MemoryKiB: 64, Passes: 1, Lanes: 1}, 2, 100)
 	must(t, err)
 	formats, err := addressing.Load()
@@ -128,14 +129,15 @@ func parts(t *testing.T, store *postgres.Store, rdb *redis.Client, guard *outage
 	secret := bytes.Repeat([]byte{9}, 32)
 	return user.Parts{
 		Tx: store, Accounts: store, Administration: store, Sessions: store, Resets: store, Verifications: store,
-		Addresses: store, Records: store, Hasher: hasher, Breached: list.Has, Formats: formats,
-		Limiter: throttle.New(rdb, guard, secret, time.Now), Issuer: s.ring, Neighbours: s.exports, Copies: cache,
-		Secret: secret, Now: time.Now, NewID: service.NewID, Random: rand.Reader,
+		Addresses: store, Factors: store, Sealer: seal, Records: store, Hasher: hasher, Breached: list.Has, Formats: formats,
+		Limiter: throttle.New(s.rdb, guard, secret, time.Now), Issuer: s.ring, Neighbours: s.exports, Copies: cache,
+		Secret: secret, Now: func() time.Time { return time.Now().Add(s.ahead) }, NewID: service.NewID, Random: rand.Reader,
 		Policy: user.Policy{
 			AccessTTL: 10 * time.Minute, RefreshTTL: time.Hour, SessionMax: 24 * time.Hour, RefreshWindow: 10 * time.Second,
 			ResetTTL: 30 * time.Minute, VerificationTTL: time.Hour,
 			PairFailures:         user.Quota{Name: "pair", Burst: 3, Per: 15 * time.Minute},
 			AccountFailures:      user.Quota{Name: "account", Burst: 30, Per: time.Hour},
+			FactorFailures:       user.Quota{Name: "factor", Burst: 20, Per: time.Hour},
 			ResetRequests:        user.Quota{Name: "reset", Burst: 3, Per: time.Hour},
 			ResetsByAddress:      user.Quota{Name: "resets", Burst: 100, Per: time.Hour},
 			VerificationRequests: user.Quota{Name: "verifications", Burst: 4, Per: time.Hour},

@@ -72,6 +72,12 @@ type AddressPage struct {
 	NextCursor *string   `json:"next_cursor"`
 }
 
+// CodeConfirmation defines model for CodeConfirmation.
+type CodeConfirmation struct {
+	// Code Six digits of the app.
+	Code string `json:"code"`
+}
+
 // Contact defines model for Contact.
 type Contact struct {
 	Email     *string `json:"email,omitempty"`
@@ -83,14 +89,19 @@ type Contact struct {
 
 // Credentials defines model for Credentials.
 type Credentials struct {
-	Email    string `json:"email"`
-	Password string `json:"password"`
+	Email string `json:"email"`
+
+	// Otp Where the account has a second factor: a code of its app, or a recovery code.
+	Otp      *string `json:"otp,omitempty"`
+	Password string  `json:"password"`
 }
 
 // EmailChange defines model for EmailChange.
 type EmailChange struct {
-	CurrentPassword string `json:"current_password"`
-	Email           string `json:"email"`
+	// Code Where the account has a second factor: a code of its app, or a recovery code.
+	Code            *string `json:"code,omitempty"`
+	CurrentPassword string  `json:"current_password"`
+	Email           string  `json:"email"`
 }
 
 // EmailChangeRef defines model for EmailChangeRef.
@@ -102,6 +113,16 @@ type EmailChangeRef struct {
 // Empty defines model for Empty.
 type Empty = map[string]interface{}
 
+// Enrolment defines model for Enrolment.
+type Enrolment struct {
+	// ExpiresAt Until when it may be confirmed.
+	ExpiresAt  time.Time `json:"expires_at"`
+	OtpauthUri string    `json:"otpauth_uri"`
+
+	// Secret 160 bits in base32.
+	Secret string `json:"secret"`
+}
+
 // Export defines model for Export.
 type Export struct {
 	GeneratedAt time.Time `json:"generated_at"`
@@ -109,6 +130,13 @@ type Export struct {
 	// Services One member a service, each with all that the service holds.
 	Services map[string]interface{} `json:"services"`
 	UserId   openapi_types.UUID     `json:"user_id"`
+}
+
+// FactorProof defines model for FactorProof.
+type FactorProof struct {
+	// Code Of the app, or a recovery code.
+	Code            string `json:"code"`
+	CurrentPassword string `json:"current_password"`
 }
 
 // FieldProblem defines model for FieldProblem.
@@ -169,8 +197,15 @@ type OneTimeToken struct {
 
 // PasswordChange defines model for PasswordChange.
 type PasswordChange struct {
+	// Code Where the account has a second factor: a code of its app, or a recovery code.
+	Code            *string `json:"code,omitempty"`
+	CurrentPassword string  `json:"current_password"`
+	NewPassword     string  `json:"new_password"`
+}
+
+// PasswordProof defines model for PasswordProof.
+type PasswordProof struct {
 	CurrentPassword string `json:"current_password"`
-	NewPassword     string `json:"new_password"`
 }
 
 // PasswordResetConfirmation defines model for PasswordResetConfirmation.
@@ -213,6 +248,12 @@ type ProfileChange struct {
 	FirstName *string `json:"first_name,omitempty"`
 	LastName  *string `json:"last_name,omitempty"`
 	Locale    *string `json:"locale,omitempty"`
+}
+
+// RecoveryCodes defines model for RecoveryCodes.
+type RecoveryCodes struct {
+	// RecoveryCodes Ten codes of 128 bits. Letter case and hyphens don't matter.
+	RecoveryCodes []string `json:"recovery_codes"`
 }
 
 // RefreshRequest defines model for RefreshRequest.
@@ -281,6 +322,13 @@ type TokenConfirmation struct {
 	Token string `json:"token"`
 }
 
+// TwoFactor defines model for TwoFactor.
+type TwoFactor struct {
+	// Enabled Signing in asks for a code besides the password.
+	Enabled           bool `json:"enabled"`
+	RecoveryCodesLeft int  `json:"recovery_codes_left"`
+}
+
 // User defines model for User.
 type User struct {
 	CreatedAt time.Time `json:"created_at"`
@@ -296,6 +344,7 @@ type User struct {
 
 	// Status `active`, `disabled` or `erased`.
 	Status    string    `json:"status"`
+	TwoFactor TwoFactor `json:"two_factor"`
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
@@ -459,6 +508,15 @@ type ChangeEmailJSONRequestBody = EmailChange
 // ChangePasswordJSONRequestBody defines body for ChangePassword for application/json ContentType.
 type ChangePasswordJSONRequestBody = PasswordChange
 
+// BeginTotpJSONRequestBody defines body for BeginTotp for application/json ContentType.
+type BeginTotpJSONRequestBody = PasswordProof
+
+// ConfirmTotpJSONRequestBody defines body for ConfirmTotp for application/json ContentType.
+type ConfirmTotpJSONRequestBody = CodeConfirmation
+
+// DisableTotpJSONRequestBody defines body for DisableTotp for application/json ContentType.
+type DisableTotpJSONRequestBody = FactorProof
+
 // SetRolesJSONRequestBody defines body for SetRoles for application/json ContentType.
 type SetRolesJSONRequestBody = Roles
 
@@ -554,6 +612,15 @@ type ServerInterface interface {
 	// ChangePassword Change one's password
 	// (POST /v1/users/me/password)
 	ChangePassword(w http.ResponseWriter, r *http.Request)
+	// BeginTotp Begin with a second factor
+	// (POST /v1/users/me/totp)
+	BeginTotp(w http.ResponseWriter, r *http.Request)
+	// ConfirmTotp Put the second factor in force
+	// (POST /v1/users/me/totp/confirm)
+	ConfirmTotp(w http.ResponseWriter, r *http.Request)
+	// DisableTotp Go without the second factor again
+	// (POST /v1/users/me/totp/disable)
+	DisableTotp(w http.ResponseWriter, r *http.Request)
 	// GetUser One account
 	// (GET /v1/users/{id})
 	GetUser(w http.ResponseWriter, r *http.Request, id Id)
@@ -569,6 +636,9 @@ type ServerInterface interface {
 	// EndSessionsOfUser Sign a person out everywhere
 	// (DELETE /v1/users/{id}/sessions)
 	EndSessionsOfUser(w http.ResponseWriter, r *http.Request, id Id)
+	// RemoveTotpOfUser Take the second factor from a person who has lost it
+	// (DELETE /v1/users/{id}/totp)
+	RemoveTotpOfUser(w http.ResponseWriter, r *http.Request, id Id)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -1232,6 +1302,48 @@ func (siw *ServerInterfaceWrapper) ChangePassword(w http.ResponseWriter, r *http
 	handler.ServeHTTP(w, r)
 }
 
+// BeginTotp operation middleware
+func (siw *ServerInterfaceWrapper) BeginTotp(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.BeginTotp(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ConfirmTotp operation middleware
+func (siw *ServerInterfaceWrapper) ConfirmTotp(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ConfirmTotp(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// DisableTotp operation middleware
+func (siw *ServerInterfaceWrapper) DisableTotp(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.DisableTotp(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // GetUser operation middleware
 func (siw *ServerInterfaceWrapper) GetUser(w http.ResponseWriter, r *http.Request) {
 
@@ -1386,6 +1498,32 @@ func (siw *ServerInterfaceWrapper) EndSessionsOfUser(w http.ResponseWriter, r *h
 	handler.ServeHTTP(w, r)
 }
 
+// RemoveTotpOfUser operation middleware
+func (siw *ServerInterfaceWrapper) RemoveTotpOfUser(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id Id
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", mux.Vars(r)["id"], &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "id", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RemoveTotpOfUser(w, r, id)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 type UnescapedCookieParamError struct {
 	ParamName string
 	Err       error
@@ -1513,6 +1651,12 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/v1/users/me/email", wrapper.ChangeEmail).Methods(http.MethodPost)
 
+	r.HandleFunc(options.BaseURL+"/v1/users/me/totp", wrapper.BeginTotp).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/v1/users/me/totp/confirm", wrapper.ConfirmTotp).Methods(http.MethodPost)
+
+	r.HandleFunc(options.BaseURL+"/v1/users/me/totp/disable", wrapper.DisableTotp).Methods(http.MethodPost)
+
 	r.HandleFunc(options.BaseURL+"/v1/users/me/export", wrapper.ExportMe).Methods(http.MethodGet)
 
 	r.HandleFunc(options.BaseURL+"/v1/users/me/addresses", wrapper.ListAddresses).Methods(http.MethodGet)
@@ -1530,6 +1674,8 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 	r.HandleFunc(options.BaseURL+"/v1/users/{id}/roles", wrapper.SetRoles).Methods(http.MethodPut)
 
 	r.HandleFunc(options.BaseURL+"/v1/users/{id}/sessions", wrapper.EndSessionsOfUser).Methods(http.MethodDelete)
+
+	r.HandleFunc(options.BaseURL+"/v1/users/{id}/totp", wrapper.RemoveTotpOfUser).Methods(http.MethodDelete)
 
 	r.HandleFunc(options.BaseURL+"/v1/users/{id}/disable", wrapper.DisableUser).Methods(http.MethodPost)
 

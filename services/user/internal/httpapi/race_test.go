@@ -52,7 +52,7 @@ func TestSignInThatMeetsAChangeOfPasswordGetsNoSession(t *testing.T) {
 	s.users.Hasher = m
 	m.then = func() {
 		m.then = nil
-		err := s.users.ChangePassword(t.Context(), uuid.MustParse(p.id), uuid.MustParse(p.session), password, "another long passphrase", user.Client{})
+		err := s.users.ChangePassword(t.Context(), uuid.MustParse(p.id), uuid.MustParse(p.session), "another long passphrase", user.Evidence{Password: password})
 		must(t, err)
 	}
 	s.want(401, "invalid_credentials", "POST", "/v1/sessions", "", credentials(p.email, password))

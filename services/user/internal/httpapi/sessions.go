@@ -9,6 +9,7 @@ import (
 
 	"github.com/caravan-shop/caravan/services/internal/auth"
 	"github.com/caravan-shop/caravan/services/internal/web"
+	"github.com/caravan-shop/caravan/services/user/internal/user"
 )
 
 // SignIn implements ServerInterface.
@@ -18,7 +19,7 @@ func (s *Server) SignIn(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			return web.Response{}, err
 		}
-		g, err := s.users.SignIn(ctx, in.Email, in.Password, from(r))
+		g, err := s.users.SignIn(ctx, in.Email, user.Evidence{Password: in.Password, Code: deref(in.Otp), From: from(r)})
 		if err != nil {
 			return web.Response{}, err
 		}

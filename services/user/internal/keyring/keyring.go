@@ -95,7 +95,7 @@ func (r *Ring) load(ctx context.Context) error {
 	}
 	open := make([]openKey, 0, len(keys))
 	for _, k := range keys {
-		private, err := r.seal.open(k)
+		private, err := r.seal.openKey(k)
 		if err != nil {
 			return err
 		}
@@ -148,7 +148,7 @@ func (r *Ring) newKey(at time.Time) (*Key, error) {
 		return nil, fmt.Errorf("make key id: %w", err)
 	}
 	k := &Key{ID: hex.EncodeToString(id[:]), Public: public, CreatedAt: at, ActiveAt: at}
-	k.Sealed, err = r.seal.close(k.ID, private.Seed(), r.opt.Random)
+	k.Sealed, err = r.seal.Close(k.ID, private.Seed(), r.opt.Random)
 	return k, err
 }
 

@@ -131,7 +131,7 @@ func TestSealIsBoundToItsKey(t *testing.T) {
 	}
 	moved := b.store.keys[0]
 	moved.ID = "another"
-	if _, err := b.ring.seal.open(moved); err == nil {
+	if _, err := b.ring.seal.openKey(moved); err == nil {
 		t.Error("opened under another key id")
 	}
 	if bytes.Contains(moved.Sealed, b.privateSeed()) {

@@ -8,7 +8,8 @@ import (
 	"io"
 )
 
-// Seal encrypts private keys at rest by AES-256-GCM, bound to their key id.
+// Seal encrypts secrets at rest by AES-256-GCM, each bound to its name: a
+// private key to its key id. Safe for concurrent use.
 type Seal struct{ aead cipher.AEAD }
 
 // NewSeal takes the 32-byte key of the secret store.
@@ -27,22 +28,35 @@ func NewSeal(key []byte) (*Seal, error) {
 	return &Seal{aead}, nil
 }
 
-func (s *Seal) close(id string, seed []byte, random io.Reader) ([]byte, error) {
+// Close encrypts under a nonce from random.
+func (s *Seal) Close(name string, plain []byte, random io.Reader) ([]byte, error) {
 	nonce := make([]byte, s.aead.NonceSize())
 	if _, err := io.ReadFull(random, nonce); err != nil {
-		return nil, fmt.Errorf("seal signing key: %w", err)
+		return nil, fmt.Errorf("seal: %w", err)
 	}
-	return s.aead.Seal(nonce, nonce, seed, []byte(id)), nil
+	return s.aead.Seal(nonce, nonce, plain, []byte(name)), nil
 }
 
-func (s *Seal) open(k Key) (ed25519.PrivateKey, error) {
+// Open decrypts what was closed under the same name.
+func (s *Seal) Open(name string, sealed []byte) ([]byte, error) {
 	n := s.aead.NonceSize()
-	if len(k.Sealed) < n {
-		return nil, fmt.Errorf("signing key %s: sealed text too short", k.ID)
+	if len(sealed) < n {
+		return nil, fmt.Errorf("%s: sealed text too short", name)
 	}
-	seed, err := s.aead.Open(nil, k.Sealed[:n], k.Sealed[n:], []byte(k.ID))
-	if err != nil || len(seed) != ed25519.SeedSize {
-		return nil, fmt.Errorf("signing key %s can't be opened: is user-signing-key-kek another one?", k.ID)
+	plain, err := s.aead.Open(nil, sealed[:n], sealed[n:], []byte(name))
+	if err != nil {
+		return nil, fmt.Errorf("%s can't be opened: is user-signing-key-kek another one?", name)
+	}
+	return plain, nil
+}
+
+func (s *Seal) openKey(k Key) (ed25519.PrivateKey, error) {
+	seed, err := s.Open(k.ID, k.Sealed)
+	if err != nil {
+		return nil, fmt.Errorf("signing key %w", err)
+	}
+	if len(seed) != ed25519.SeedSize {
+		return nil, fmt.Errorf("signing key %s: got %d bytes, want %d", k.ID, len(seed), ed25519.SeedSize)
 	}
 	return ed25519.NewKeyFromSeed(seed), nil
 }

@@ -16,7 +16,8 @@ import (
 const userColumns = `
 SELECT u.id, coalesce(u.email, ''), coalesce(u.email_normalized, ''), u.email_verified, coalesce(u.password_hash, ''),
        coalesce(u.first_name, ''), coalesce(u.last_name, ''), coalesce(u.locale, ''), u.status, u.version, u.created_at, u.updated_at,
-       ARRAY(SELECT r.code FROM user_role_mapping m JOIN user_roles r ON r.id = m.role_id WHERE m.user_id = u.id ORDER BY r.code)
+       ARRAY(SELECT r.code FROM user_role_mapping m JOIN user_roles r ON r.id = m.role_id WHERE m.user_id = u.id ORDER BY r.code),
+       u.two_factor, coalesce((SELECT cardinality(f.recovery_codes) FROM second_factors f WHERE f.user_id = u.id), 0)
 FROM users u `
 
 const (
@@ -32,7 +33,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
 ON CONFLICT ON CONSTRAINT users_email_normalized_key DO NOTHING`
 	updateUser = `
 UPDATE users SET email = nullif($2, ''), email_normalized = nullif($3, ''), email_verified = $4, password_hash = nullif($5, ''),
-       first_name = nullif($6, ''), last_name = nullif($7, ''), locale = nullif($8, ''), status = $9, version = version + 1,
+       first_name = nullif($6, ''), last_name = nullif($7, ''), locale = nullif($8, ''), status = $9, two_factor = $10, version = version + 1,
        updated_at = clock_timestamp()
 WHERE id = $1 RETURNING version, updated_at`
 	insertRoles = `
@@ -54,7 +55,7 @@ WHERE r.code = 'admin' AND u.status = 'active' AND u.id <> $1`
 func scanUser(row pgx.CollectableRow) (user.User, error) {
 	var u user.User
 	err := row.Scan(&u.ID, &u.Email.Typed, &u.Email.Normal, &u.EmailVerified, &u.PasswordHash, &u.FirstName, &u.LastName,
-		&u.Locale, &u.Status, &u.Version, &u.CreatedAt, &u.UpdatedAt, &u.Roles)
+		&u.Locale, &u.Status, &u.Version, &u.CreatedAt, &u.UpdatedAt, &u.Roles, &u.TwoFactor, &u.RecoveryCodes)
 	return u, err
 }
 
@@ -113,15 +114,18 @@ func (s *Store) Update(ctx context.Context, id uuid.UUID, fn func(*user.User) ([
 	return u, err
 }
 
+// sameUser counts recovery codes too, though they are in a row of their own:
+// the version stands for all that is read of an account.
 func sameUser(a, b user.User) bool {
 	sameRoles := slices.Equal(a.Roles, b.Roles)
 	return sameRoles && a.Email == b.Email && a.EmailVerified == b.EmailVerified && a.PasswordHash == b.PasswordHash &&
-		a.FirstName == b.FirstName && a.LastName == b.LastName && a.Locale == b.Locale && a.Status == b.Status
+		a.FirstName == b.FirstName && a.LastName == b.LastName && a.Locale == b.Locale && a.Status == b.Status &&
+		a.TwoFactor == b.TwoFactor && a.RecoveryCodes == b.RecoveryCodes
 }
 
 func (s *Store) save(ctx context.Context, u *user.User, roles bool) error {
 	row := s.db.Conn(ctx).QueryRow(ctx, updateUser, u.ID, u.Email.Typed, u.Email.Normal, u.EmailVerified, u.PasswordHash,
-		u.FirstName, u.LastName, u.Locale, u.Status)
+		u.FirstName, u.LastName, u.Locale, u.Status, u.TwoFactor)
 	if err := row.Scan(&u.Version, &u.UpdatedAt); err != nil {
 		return fmt.Errorf("save account: %w", domainError(err))
 	}

@@ -20,10 +20,10 @@ func TestNoSessionForAPasswordThatWasJustChanged(t *testing.T) {
 	_, err := s.Update(t.Context(), u.ID, func(u *user.User) ([]events.Event, error) { u.PasswordHash = "new"; return nil, nil })
 	must(t, err)
 	v := user.Session{ID: service.NewID(), UserID: u.ID, CreatedAt: now(), LastSeenAt: now(), ExpiresAt: now().Add(time.Hour)}
-	if err := s.Start(t.Context(), v, u.PasswordHash, v.ID[:]); !errors.Is(err, user.ErrInvalidCredentials) {
+	if err := s.Start(t.Context(), v, u, v.ID[:]); !errors.Is(err, user.ErrInvalidCredentials) {
 		t.Errorf("got %v, want invalid_credentials", err)
 	}
-	must(t, s.Start(t.Context(), v, "new", v.ID[:]))
+	must(t, s.Start(t.Context(), v, user.User{PasswordHash: "new"}, v.ID[:]))
 }
 
 // erasing holds what an erasure has locked, has the other side begin, and then

@@ -25,6 +25,7 @@ WHERE user_id = $1 AND erased_at IS NULL`
 	eraseResets        = `DELETE FROM password_reset_tokens WHERE user_id = $1`
 	eraseRequests      = `DELETE FROM password_reset_requests WHERE user_id = $1`
 	eraseVerifications = `DELETE FROM email_verification_tokens WHERE user_id = $1`
+	eraseFactors       = deleteFactor
 	// The answers that were kept for repeated requests hold addresses.
 	eraseAnswers = `DELETE FROM idempotency_keys WHERE user_id = $1`
 )
@@ -51,7 +52,7 @@ func (s *Store) EraseRecord(ctx context.Context, userID uuid.UUID, at time.Time)
 	return s.db.InTx(ctx, func(ctx context.Context) error {
 		batch := &pgx.Batch{}
 		batch.Queue(eraseAddresses, userID, at)
-		for _, sql := range []string{eraseRefresh, eraseSessions, eraseResets, eraseRequests, eraseVerifications, eraseAnswers} {
+		for _, sql := range []string{eraseRefresh, eraseSessions, eraseResets, eraseRequests, eraseVerifications, eraseFactors, eraseAnswers} {
 			batch.Queue(sql, userID)
 		}
 		if err := s.db.Conn(ctx).SendBatch(ctx, batch).Close(); err != nil {
@@ -78,7 +79,7 @@ DELETE FROM email_verification_tokens WHERE id IN (
 // Sweep deletes sessions and tokens that ended before the given time, a batch
 // of each at a time until none is left.
 func (s *Store) Sweep(ctx context.Context, before time.Time) error {
-	for _, sql := range []string{sweepSessions, sweepResets, sweepVerifications} {
+	for _, sql := range []string{sweepSessions, sweepResets, sweepVerifications, sweepFactors} {
 		for n := int64(sweepBatch); n == sweepBatch; {
 			var err error
 			if n, err = s.exec(ctx, "sweep", sql, before, sweepBatch); err != nil {

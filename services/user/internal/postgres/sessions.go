@@ -18,7 +18,7 @@ const sessionColumns = `SELECT id, user_id, device, address, created_at, last_se
 const (
 	insertSession = `
 INSERT INTO sessions (id, user_id, device, address, created_at, last_seen_at, expires_at)
-SELECT $1, $2, $3, $4, $5, $6, $7 FROM users WHERE id = $2 AND status = 'active' AND password_hash = $8 FOR SHARE`
+SELECT $1, $2, $3, $4, $5, $6, $7 FROM users WHERE id = $2 AND status = 'active' AND password_hash = $8 AND two_factor = $9 FOR SHARE`
 	insertRefresh = `
 INSERT INTO refresh_tokens (token_hash, session_id, generation, created_at) VALUES ($1, $2, $3, $4)`
 	// The session is locked first, as an erasure does, and the token by a
@@ -47,10 +47,11 @@ func scanSession(row pgx.CollectableRow) (user.Session, error) {
 }
 
 // Start implements user.Sessions. An account that was disabled or erased, or
-// whose password was changed, a moment ago gets no session.
-func (s *Store) Start(ctx context.Context, v user.Session, passwordHash string, refresh []byte) error {
+// whose password or second factor changed, a moment ago gets no session.
+func (s *Store) Start(ctx context.Context, v user.Session, u user.User, refresh []byte) error {
 	return s.db.InTx(ctx, func(ctx context.Context) error {
-		n, err := s.exec(ctx, "start session", insertSession, v.ID, v.UserID, v.Device, v.Address, v.CreatedAt, v.LastSeenAt, v.ExpiresAt, passwordHash)
+		n, err := s.exec(ctx, "start session", insertSession, v.ID, v.UserID, v.Device, v.Address, v.CreatedAt, v.LastSeenAt, v.ExpiresAt,
+			u.PasswordHash, u.TwoFactor)
 		if err != nil {
 			return err
 		}

@@ -61,7 +61,7 @@ func add(t *testing.T, s *postgres.Store, roles ...string) user.User {
 func start(t *testing.T, s *postgres.Store, userID uuid.UUID) user.Session {
 	t.Helper()
 	v := user.Session{ID: service.NewID(), UserID: userID, CreatedAt: now(), LastSeenAt: now(), ExpiresAt: now().Add(time.Hour)}
-	must(t, s.Start(t.Context(), v, "h", v.ID[:]))
+	must(t, s.Start(t.Context(), v, user.User{PasswordHash: "h"}, v.ID[:]))
 	return v
 }
 
@@ -228,7 +228,7 @@ func TestNoSessionForADisabledAccount(t *testing.T) {
 	_, err := s.Update(t.Context(), u.ID, func(u *user.User) ([]events.Event, error) { u.Status = user.Disabled; return nil, nil })
 	must(t, err)
 	v := user.Session{ID: service.NewID(), UserID: u.ID, CreatedAt: now(), LastSeenAt: now(), ExpiresAt: now().Add(time.Hour)}
-	if err := s.Start(t.Context(), v, "h", v.ID[:]); !errors.Is(err, user.ErrInvalidCredentials) {
+	if err := s.Start(t.Context(), v, user.User{PasswordHash: "h"}, v.ID[:]); !errors.Is(err, user.ErrInvalidCredentials) {
 		t.Errorf("got %v, want invalid_credentials", err)
 	}
 }

@@ -47,6 +47,10 @@ type User struct {
 	Version       int64
 	CreatedAt     time.Time
 	UpdatedAt     time.Time
+	// TwoFactor: signing in needs more than the password. RecoveryCodes are left
+	// for who has lost the app.
+	TwoFactor     bool
+	RecoveryCodes int
 }
 
 // Registration is what a newcomer gives.
@@ -166,6 +170,7 @@ func (u *User) erase() {
 	u.Email, u.EmailVerified, u.PasswordHash = Email{}, false, ""
 	u.FirstName, u.LastName, u.Locale = "", "", ""
 	u.Roles, u.Status = nil, Erased
+	u.TwoFactor, u.RecoveryCodes = false, 0
 }
 
 // updated is the event of a change; it names fields and never their values.

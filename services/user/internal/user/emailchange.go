@@ -26,7 +26,7 @@ func (v Verification) changes() bool { return v.Email != Email{} }
 // ChangeEmail has another address verified. It takes effect once it is: until
 // then the account keeps the one it has. It needs the password, since whoever
 // receives an account's mail can set a new one.
-func (s *Service) ChangeEmail(ctx context.Context, userID uuid.UUID, typed, password string, from Client) error {
+func (s *Service) ChangeEmail(ctx context.Context, userID uuid.UUID, typed string, shown Evidence) error {
 	email, ok := ParseEmail(typed)
 	if !ok {
 		var c check
@@ -37,7 +37,7 @@ func (s *Service) ChangeEmail(ctx context.Context, userID uuid.UUID, typed, pass
 	if err != nil {
 		return err
 	}
-	if err := s.prove(ctx, u, password, from); err != nil {
+	if err := s.prove(ctx, u, shown); err != nil {
 		return err
 	}
 	if email == u.Email {
@@ -55,7 +55,12 @@ func (s *Service) ChangeEmail(ctx context.Context, userID uuid.UUID, typed, pass
 	} else if err != nil && !errors.Is(err, ErrUserNotFound) {
 		return err
 	}
-	return s.verify(ctx, userID, email)
+	return s.Tx.InTx(ctx, func(ctx context.Context) error {
+		if err := s.proveFactor(ctx, userID, shown); err != nil {
+			return err
+		}
+		return s.verify(ctx, userID, email)
+	})
 }
 
 // ResendVerification mails the proof of the account's own address once more.
@@ -90,8 +95,19 @@ func (s *Service) verify(ctx context.Context, userID uuid.UUID, email Email) err
 		&events.EmailVerification{EmailData: events.EmailData{UserID: userID, VerificationID: v.ID}})
 }
 
-// prove holds a password against an account's, behind the limits of sign-in.
-func (s *Service) prove(ctx context.Context, u User, password string, from Client) error {
+// prove holds a password against an account's. With a second factor it wants a
+// code too, which proveFactor spends with the change itself.
+func (s *Service) prove(ctx context.Context, u User, shown Evidence) error {
+	err := s.provePassword(ctx, u, shown)
+	if err == nil && u.TwoFactor && shown.Code == "" {
+		return named(ErrOTPRequired)
+	}
+	return err
+}
+
+// provePassword is behind the limits of sign-in.
+func (s *Service) provePassword(ctx context.Context, u User, shown Evidence) error {
+	password, from := shown.Password, shown.From
 	if wait := s.waitFor(ctx, u.Email.Normal, from); wait > 0 {
 		return ErrTooManyAttempts.After(wait)
 	}

@@ -78,12 +78,12 @@ func letters(s string) string {
 func plain(password string) string { return norm.NFKC.String(password) }
 
 // ChangePassword sets a new password and ends every other session.
-func (s *Service) ChangePassword(ctx context.Context, userID, sessionID uuid.UUID, current, next string, from Client) error {
+func (s *Service) ChangePassword(ctx context.Context, userID, sessionID uuid.UUID, next string, shown Evidence) error {
 	u, err := s.Accounts.Find(ctx, userID)
 	if err != nil {
 		return err
 	}
-	if err := s.prove(ctx, u, current, from); err != nil {
+	if err := s.prove(ctx, u, shown); err != nil {
 		return err
 	}
 	if err := s.checkPassword("new_password", next, u); err != nil {
@@ -94,6 +94,9 @@ func (s *Service) ChangePassword(ctx context.Context, userID, sessionID uuid.UUI
 		return err
 	}
 	return s.Tx.InTx(ctx, func(ctx context.Context) error {
+		if err := s.proveFactor(ctx, userID, shown); err != nil {
+			return err
+		}
 		_, err := s.Accounts.Update(ctx, userID, func(u *User) ([]events.Event, error) {
 			if u.Status != Active {
 				return nil, ErrSessionRevoked

@@ -3,6 +3,7 @@ package user
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"time"
 
 	"github.com/google/uuid"
@@ -40,9 +41,10 @@ type Transactor interface {
 
 // Sessions keeps sessions and their refresh tokens.
 type Sessions interface {
-	// Start refuses with ErrInvalidCredentials once the account's password is
-	// no longer the one of this hash: a change ends what the old one opened.
-	Start(ctx context.Context, s Session, passwordHash string, refresh []byte) error
+	// Start refuses with ErrInvalidCredentials once the account's password, or
+	// whether it has a second factor, is no longer as in u: a change ends what
+	// was opened before it.
+	Start(ctx context.Context, s Session, u User, refresh []byte) error
 	// Refresh locks the token of this digest, asks decide and does what it says,
 	// whatever the outcome in one transaction. An unknown digest is Dead.
 	Refresh(ctx context.Context, r Refresh, decide func(RefreshToken) Outcome) (RefreshToken, Outcome, error)
@@ -105,6 +107,22 @@ type Records interface {
 	// EraseRecord removes the person from addresses and sessions, whose bare ids
 	// stay, and deletes tokens and kept answers.
 	EraseRecord(ctx context.Context, userID uuid.UUID, at time.Time) error
+}
+
+// Factors keeps second factors, one an account. All are called with the account
+// locked, by Accounts.Update in the transaction of ctx.
+type Factors interface {
+	// FindFactor answers ErrFactorNotBegun if there is none.
+	FindFactor(ctx context.Context, userID uuid.UUID) (Factor, error)
+	PutFactor(ctx context.Context, f Factor) error
+	DeleteFactor(ctx context.Context, userID uuid.UUID) error
+}
+
+// Sealer encrypts what is stored and must be read again. A sealed text opens
+// under its own name alone.
+type Sealer interface {
+	Close(name string, plain []byte, random io.Reader) ([]byte, error)
+	Open(name string, sealed []byte) ([]byte, error)
 }
 
 // Hasher hashes passwords behind a bounded queue; a full queue is a fault of

@@ -17,10 +17,13 @@ type Policy struct {
 	VerificationTTL time.Duration
 	PairFailures    Quota // failed sign-ins of one account from one address
 	AccountFailures Quota // failed sign-ins of one account from anywhere
+	FactorFailures  Quota // wrong codes of one account's second factor, whose password was right
 	ResetRequests   Quota // resets asked for one account
 	ResetsByAddress Quota // resets asked from one address
 	// VerificationRequests are mails that an account may have sent to verify addresses.
 	VerificationRequests Quota
+	// FactorRoles are in the tokens of accounts with a second factor alone.
+	FactorRoles []string
 }
 
 // Parts is what the use cases work with.
@@ -32,6 +35,8 @@ type Parts struct {
 	Resets         Resets
 	Verifications  Verifications
 	Addresses      Addresses
+	Factors        Factors
+	Sealer         Sealer
 	Records        Records
 	Hasher         Hasher
 	Breached       func(password string) bool

@@ -93,6 +93,7 @@ const (
 	ReasonPassword  = "password_changed"
 	ReasonReset     = "password_reset"
 	ReasonDisabled  = "disabled"
+	ReasonFactor    = "two_factor_changed"
 	ReasonRoles     = "roles_changed"
 	ReasonErased    = "erased"
 	ReasonAdmin     = "ended_by_admin"

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -26,7 +27,9 @@ type Grant struct {
 
 // SignIn starts a session. An unknown address costs as much as a wrong password
 // and is answered alike.
-func (s *Service) SignIn(ctx context.Context, email, password string, from Client) (Grant, error) {
+// That a code is missing or wrong is told to nobody but who knows the password.
+func (s *Service) SignIn(ctx context.Context, email string, shown Evidence) (Grant, error) {
+	password, from := shown.Password, shown.From
 	if err := required(map[string]string{"email": email, "password": password}); err != nil {
 		return Grant{}, err
 	}
@@ -56,11 +59,20 @@ func (s *Service) SignIn(ctx context.Context, email, password string, from Clien
 	if u.Status != Active {
 		return Grant{}, ErrAccountDisabled
 	}
-	s.Limiter.Forget(ctx, s.Policy.PairFailures, pair(subject, from))
+	if u.TwoFactor && shown.Code == "" {
+		return Grant{}, ErrOTPRequired
+	}
 	if outdated {
 		u = s.rehash(ctx, u, password)
 	}
-	return s.startSession(ctx, u, from)
+	g, err := s.startSession(ctx, u, shown)
+	switch {
+	case errors.Is(err, ErrOTPInvalid):
+		s.noteFailure(ctx, subject, from)
+	case err == nil:
+		s.Limiter.Forget(ctx, s.Policy.PairFailures, pair(subject, from))
+	}
+	return g, err
 }
 
 // rehash is a favour of the moment: what fails is done at the next sign-in. It
@@ -82,7 +94,7 @@ func (s *Service) rehash(ctx context.Context, u User, password string) User {
 	return updated
 }
 
-func (s *Service) startSession(ctx context.Context, u User, from Client) (Grant, error) {
+func (s *Service) startSession(ctx context.Context, u User, shown Evidence) (Grant, error) {
 	var raw [32]byte
 	if _, err := io.ReadFull(s.Random, raw[:]); err != nil {
 		return Grant{}, fmt.Errorf("random: %w", err)
@@ -90,11 +102,11 @@ func (s *Service) startSession(ctx context.Context, u User, from Client) (Grant,
 	refresh := base64.RawURLEncoding.EncodeToString(raw[:])
 	at := s.now()
 	session := Session{
-		ID: s.NewID(), UserID: u.ID, Device: device(from.Device), Address: from.Address,
+		ID: s.NewID(), UserID: u.ID, Device: device(shown.From.Device), Address: shown.From.Address,
 		CreatedAt: at, LastSeenAt: at,
 	}
 	session.ExpiresAt = s.expiry(session, at)
-	if err := s.Sessions.Start(ctx, session, u.PasswordHash, digest(refresh)); err != nil {
+	if err := s.open(ctx, session, u, shown.Code, digest(refresh)); err != nil {
 		return Grant{}, err
 	}
 	// Roles may have changed while the password was being hashed; from now on a
@@ -107,15 +119,37 @@ func (s *Service) startSession(ctx context.Context, u User, from Client) (Grant,
 	return s.grant(ctx, u, session.ID, refresh)
 }
 
+// open starts a session; with a second factor the code is spent with it, or not at all.
+func (s *Service) open(ctx context.Context, session Session, u User, code string, refresh []byte) error {
+	return s.Tx.InTx(ctx, func(ctx context.Context) error {
+		if u.TwoFactor {
+			if err := s.answerFactor(ctx, u.ID, code); err != nil {
+				return err
+			}
+		}
+		return s.Sessions.Start(ctx, session, u, refresh)
+	})
+}
+
 func (s *Service) grant(ctx context.Context, u User, sessionID uuid.UUID, refresh string) (Grant, error) {
 	at := s.now()
 	token, err := s.Issuer.Issue(ctx, Claims{
-		UserID: u.ID, SessionID: sessionID, Roles: u.Roles, ID: s.NewID(), IssuedAt: at, ExpiresAt: at.Add(s.Policy.AccessTTL),
+		UserID: u.ID, SessionID: sessionID, Roles: s.rolesOf(u), ID: s.NewID(), IssuedAt: at, ExpiresAt: at.Add(s.Policy.AccessTTL),
 	})
 	if err != nil {
 		return Grant{}, err
 	}
 	return Grant{AccessToken: token, ExpiresIn: s.Policy.AccessTTL, RefreshToken: refresh, SessionID: sessionID, User: u}, nil
+}
+
+// rolesOf gives the roles that a token carries. Those that ask for a second
+// factor are left out while the account has none, so that it can be signed in
+// to enrol, and for nothing more.
+func (s *Service) rolesOf(u User) []string {
+	if u.TwoFactor {
+		return u.Roles
+	}
+	return slices.DeleteFunc(slices.Clone(u.Roles), func(r string) bool { return slices.Contains(s.Policy.FactorRoles, r) })
 }
 
 // expiry moves with use, up to the session's greatest age.
