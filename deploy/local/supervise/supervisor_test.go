@@ -164,3 +164,14 @@ func TestLogMovesAsideWhenFull(t *testing.T) {
 		}
 	}
 }
+
+func TestTimersOfAProcessAreCoarse(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "slack")
+	if _, _, err := bring(t, Unit{Name: "one", Process: sleeper("cat /proc/self/timerslack_ns > " + file + "; sleep 60")}); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "timer slack of 2 ms", func() bool {
+		content, _ := os.ReadFile(file)
+		return strings.TrimSpace(string(content)) == "2000000"
+	})
+}
