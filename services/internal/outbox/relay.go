@@ -93,19 +93,24 @@ func (r *Relay) lead(ctx context.Context) error {
 	// The lock must go with the session: the connection is closed, not pooled.
 	defer func() { _ = conn.Hijack().Close(context.WithoutCancel(ctx)) }()
 	for ctx.Err() == nil {
-		n, err := r.round(ctx, conn)
+		n, more, err := r.round(ctx, conn)
 		switch {
 		case err != nil && conn.Conn().IsClosed():
 			return err
 		case err != nil:
 			r.log.Warn("outbox round failed", "error", err)
 			sleep(ctx, failurePause)
-		case n == 0:
+		case n == 0 || !more:
 			r.wait(ctx)
 		}
 	}
 	return nil
 }
+
+// However the table grows, what waits is found by an index. A mark that a crash
+// of the server forgets costs a second delivery, so its commit need not wait for
+// the disk.
+const leaderSettings = `SET enable_seqscan = off; SET synchronous_commit = off`
 
 func tryLead(ctx context.Context, conn *pgxpool.Conn) (got bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
@@ -114,8 +119,7 @@ func tryLead(ctx context.Context, conn *pgxpool.Conn) (got bool, err error) {
 		return false, fmt.Errorf("relay lock: %w", err)
 	}
 	if got {
-		// However the table grows, what waits is found by an index.
-		_, err = conn.Exec(ctx, `SET enable_seqscan = off`)
+		_, err = conn.Exec(ctx, leaderSettings)
 	}
 	return got, err
 }
@@ -132,15 +136,20 @@ func (r *Relay) wait(ctx context.Context) {
 
 // The oldest waiting event of each key: at most one unacknowledged event a key,
 // since the producer may reorder what is in flight together. What rests is left
-// out only then, or a key's next event would overtake the one that rests.
+// out only then, or a key's next event would overtake the one that rests. Each
+// row tells how many were looked at and how old they are; where none has its
+// turn, one row without an event does.
 const selectWaiting = `
-WITH oldest AS (
-    SELECT id, key, topic, position FROM outbox WHERE published_at IS NULL ORDER BY position LIMIT $4),
+WITH oldest AS MATERIALIZED (
+    SELECT id, key, topic, position, created_at FROM outbox WHERE published_at IS NULL ORDER BY position LIMIT $4),
 heads AS (
     SELECT DISTINCT ON (key COLLATE "C") id, key, topic, position FROM oldest ORDER BY key COLLATE "C", position),
 turn AS MATERIALIZED (
     SELECT id FROM heads WHERE key <> ALL($2) AND topic <> ALL($3) ORDER BY position LIMIT $1)
-SELECT o.id, o.topic, o.key, o.payload, o.traceparent FROM turn JOIN outbox AS o ON o.id = turn.id ORDER BY o.position`
+SELECT waiting.n, waiting.since, o.id, coalesce(o.topic, ''), coalesce(o.key, ''), o.payload, coalesce(o.traceparent, '')
+FROM (SELECT count(*) AS n, min(created_at) AS since FROM oldest) AS waiting
+LEFT JOIN (turn JOIN outbox AS o ON o.id = turn.id) ON true
+ORDER BY o.position`
 
 // A round looks at the oldest waiting rows. Where they belong to few keys it
 // looks further the next time, so that a hot key hides nobody behind it.
@@ -157,10 +166,7 @@ func further(rows, found int) int {
 	return leastRows
 }
 
-const (
-	selectOldest  = `SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY position LIMIT 1`
-	markPublished = `UPDATE outbox SET published_at = clock_timestamp() WHERE id = ANY($1)`
-)
+const markPublished = `UPDATE outbox SET published_at = clock_timestamp() WHERE id = ANY($1)`
 
 // turn is what one round does for one topic.
 type turn struct {
@@ -171,11 +177,12 @@ type turn struct {
 }
 
 // round publishes one event a key, marks what the broker acknowledged, and
-// counts that. It fails if nothing got through.
-func (r *Relay) round(ctx context.Context, conn *pgxpool.Conn) (int, error) {
-	turns, err := r.waiting(ctx, conn)
+// counts that; more tells that events waited which had no turn. It fails if
+// nothing got through.
+func (r *Relay) round(ctx context.Context, conn *pgxpool.Conn) (published int, more bool, err error) {
+	turns, more, err := r.waiting(ctx, conn)
 	if err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	if len(turns) > 0 {
 		crashpoint.Hit("outbox.before_publish", "")
@@ -199,7 +206,7 @@ func (r *Relay) round(ctx context.Context, conn *pgxpool.Conn) (int, error) {
 		failures = errors.Join(failures, t.err)
 	}
 	if len(acked) == 0 {
-		return 0, failures
+		return 0, more, failures
 	}
 	if failures != nil {
 		r.log.Warn("events not published", "error", failures)
@@ -208,9 +215,9 @@ func (r *Relay) round(ctx context.Context, conn *pgxpool.Conn) (int, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTimeout)
 	defer cancel()
 	if _, err := conn.Exec(ctx, markPublished, acked); err != nil {
-		return 0, fmt.Errorf("mark published: %w", err)
+		return 0, false, fmt.Errorf("mark published: %w", err)
 	}
-	return len(acked), nil
+	return len(acked), more || failures != nil, nil
 }
 
 func keysOf(entries []Entry) []string {
@@ -221,25 +228,27 @@ func keysOf(entries []Entry) []string {
 	return keys
 }
 
-// waiting reads the next round, by topic.
-func (r *Relay) waiting(ctx context.Context, conn *pgxpool.Conn) (map[string]*turn, error) {
+// waiting reads the next round, by topic, and sets the lag to the age of the
+// oldest event, resting ones too.
+func (r *Relay) waiting(ctx context.Context, conn *pgxpool.Conn) (turns map[string]*turn, more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	if err := r.observe(ctx, conn); err != nil {
-		return nil, err
-	}
 	restingKeys, restingTopics := r.off.resting()
 	rows, err := conn.Query(ctx, selectWaiting, roundKeys, restingKeys, restingTopics, r.rows)
 	if err != nil {
-		return nil, fmt.Errorf("read outbox: %w", err)
+		return nil, false, fmt.Errorf("read outbox: %w", err)
 	}
-	turns := map[string]*turn{}
-	var id uuid.UUID
+	turns = map[string]*turn{}
+	var looked, found int
+	var since *time.Time
+	var id *uuid.UUID
 	var topic string
 	var e Entry
-	n := 0
-	_, err = pgx.ForEachRow(rows, []any{&id, &topic, &e.Key, &e.Data, &e.Traceparent}, func() error {
-		n++
+	_, err = pgx.ForEachRow(rows, []any{&looked, &since, &id, &topic, &e.Key, &e.Data, &e.Traceparent}, func() error {
+		if id == nil {
+			return nil
+		}
+		found++
 		if turns[topic] == nil {
 			turns[topic] = &turn{topic: topic}
 		}
@@ -249,25 +258,19 @@ func (r *Relay) waiting(ctx context.Context, conn *pgxpool.Conn) (map[string]*tu
 		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read outbox: %w", err)
+		return nil, false, fmt.Errorf("read outbox: %w", err)
 	}
-	r.rows = further(r.rows, n)
-	return turns, nil
+	r.rows = further(r.rows, found)
+	r.observe(since)
+	return turns, looked > found, nil
 }
 
-// observe sets the lag to the age of the oldest event, resting ones too.
-func (r *Relay) observe(ctx context.Context, conn *pgxpool.Conn) error {
-	var oldest time.Time
-	err := conn.QueryRow(ctx, selectOldest).Scan(&oldest)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
+func (r *Relay) observe(oldest *time.Time) {
+	if oldest == nil {
 		r.lag.Set(0)
-	case err != nil:
-		return fmt.Errorf("outbox lag: %w", err)
-	default:
-		r.lag.Set(r.box.now().Sub(oldest).Seconds())
+		return
 	}
-	return nil
+	r.lag.Set(r.box.now().Sub(*oldest).Seconds())
 }
 
 // publish sends a topic's entries in batches, or one by one, and notes in the
