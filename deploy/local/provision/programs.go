@@ -15,7 +15,7 @@ func goarch() string { return runtime.GOARCH }
 // Dapr builds daprd and sentry from the nested module and answers the folder that holds both.
 func (c *Cache) Dapr(ctx context.Context) (string, error) {
 	module := filepath.Join(c.root, "dapr/runtime")
-	inputs := []string{"go.mod", "go.sum", "cmd/daprd/main.go", "cmd/sentry/main.go"}
+	inputs := []string{"go.mod", "go.sum", "build.sh", "fixes/pipeline.go", "cmd/daprd/main.go", "cmd/sentry/main.go"}
 	for i := range inputs {
 		inputs[i] = filepath.Join(module, inputs[i])
 	}
@@ -24,9 +24,7 @@ func (c *Cache) Dapr(ctx context.Context) (string, error) {
 		return "", err
 	}
 	return c.once("dapr-"+DaprVersion, key, "build daprd and sentry (about five minutes the first time)", func(dir string) error {
-		return run(ctx, module, []string{"GOFLAGS=-buildvcs=false", "GOWORK=off"}, "go", "build", "-trimpath", "-tags", "stablecomponents",
-			"-ldflags", "-s -w -X github.com/dapr/dapr/pkg/buildinfo.version="+DaprVersion,
-			"-o", dir+"/", "./cmd/daprd", "./cmd/sentry")
+		return run(ctx, module, nil, filepath.Join(module, "build.sh"), DaprVersion, dir)
 	})
 }
 

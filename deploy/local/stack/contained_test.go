@@ -84,7 +84,7 @@ func TestEveryProcessInAContainer(t *testing.T) {
 	if order.User != "" || len(order.Reads) != 0 || !order.Confined || len(order.Writes) != 1 {
 		t.Errorf("order runs as %q, reads %v, writes %v", order.User, order.Reads, order.Writes)
 	}
-	if sidecar.Image != "daprio/daprd:1.18.2" || sidecar.Entrypoint[0] != "/daprd" || !slices.Contains(sidecar.Args, "order") {
+	if sidecar.Image != "caravan/daprd:dev" || sidecar.Entrypoint[0] != "/daprd" || !slices.Contains(sidecar.Args, "order") {
 		t.Errorf("the sidecar is %+v", sidecar)
 	}
 	// A private file is mounted for the one sidecar that it belongs to.

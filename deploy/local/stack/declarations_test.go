@@ -214,3 +214,30 @@ func granted(t *testing.T, callee string) []string {
 	slices.Sort(list)
 	return list
 }
+
+// TestEventsWaitWithoutEnd: an exponential policy ends after fifteen minutes, whatever its retries.
+func TestEventsWaitWithoutEnd(t *testing.T) {
+	var r struct {
+		Spec struct {
+			Policies struct {
+				Retries map[string]struct {
+					Policy     string
+					MaxRetries int `yaml:"maxRetries"`
+				}
+			}
+			Targets struct {
+				Components map[string]struct{ Inbound struct{ Retry string } }
+			}
+		}
+	}
+	readYAML(t, &r, "dapr", "resiliency", "services.yaml")
+	name := r.Spec.Targets.Components["pubsub"].Inbound.Retry
+	policy, found := r.Spec.Policies.Retries[name]
+	if !found || policy.Policy != "constant" || policy.MaxRetries != -1 {
+		t.Errorf("events are retried by %q: %+v (found: %t), want a constant policy without end", name, policy, found)
+	}
+	// After a retry of the runtime that ended, the component would go on with the next event.
+	if got := pubsubSetting(t, "backOffMaxRetries"); got != "-1" {
+		t.Errorf("the component gives an event up after %s retries", got)
+	}
+}

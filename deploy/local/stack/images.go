@@ -20,9 +20,10 @@ const native = "native"
 // Images lists from which image each server, Dapr process and program of ours is started: the official ones, those that
 // CARAVAN_IMAGE_POSTGRES and so on name, and ours with the tag CARAVAN_TAG. "native" leaves one out.
 func Images() map[string]string {
+	tag := cmp.Or(os.Getenv("CARAVAN_TAG"), "dev")
 	images := map[string]string{
 		"postgres": "postgres:16.10-bookworm", "redis": "redis:7.4.5-bookworm", "mongo": "mongo:7.0.16", "kafka": "apache/kafka:4.1.0",
-		"elasticsearch": "docker.elastic.co/elasticsearch/elasticsearch:8.19.4", "daprd": "daprio/daprd:1.18.2", "sentry": "daprio/sentry:1.18.2",
+		"elasticsearch": "docker.elastic.co/elasticsearch/elasticsearch:8.19.4", "daprd": "caravan/daprd:" + tag, "sentry": "daprio/sentry:1.18.2",
 	}
 	for name := range images {
 		images[name] = cmp.Or(os.Getenv("CARAVAN_IMAGE_"+strings.ToUpper(name)), images[name])
@@ -31,7 +32,7 @@ func Images() map[string]string {
 		}
 	}
 	for _, program := range programs() {
-		images[path.Base(program)] = "caravan/" + path.Base(program) + ":" + cmp.Or(os.Getenv("CARAVAN_TAG"), "dev")
+		images[path.Base(program)] = "caravan/" + path.Base(program) + ":" + tag
 	}
 	return images
 }

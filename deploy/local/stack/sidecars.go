@@ -73,7 +73,9 @@ func (p *plan) sidecarArgs(instance string) []string {
 	if app == edge {
 		return args
 	}
+	// The app is not asked what it subscribes to: one that dies over the question would leave the sidecar without subscriptions.
 	return append(args, "--app-port", port(appPort), "--app-protocol", "http", "--app-channel-address", "127.0.0.1",
+		"--disable-init-endpoints", "config,subscribe",
 		"--resources-path", filepath.Join(p.Root, "components"), "--resources-path", p.dapr("subscriptions"))
 }
 

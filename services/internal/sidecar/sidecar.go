@@ -76,6 +76,9 @@ func (c *Client) call(ctx context.Context, method, app, path string, body []byte
 		return ErrAway.Because(fmt.Errorf("call %s%s: status %d", app, path, status))
 	case status < 200 || status >= 300:
 		return fmt.Errorf("call %s%s: refused with status %d", app, path, status)
+	case status == http.StatusOK && len(answer) == 0:
+		// No route of ours answers so. Some releases of Dapr do, for a neighbour that died before it answered.
+		return ErrAway.Because(fmt.Errorf("call %s%s: empty answer", app, path))
 	case out == nil:
 		return nil
 	}

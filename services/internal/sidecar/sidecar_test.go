@@ -56,6 +56,7 @@ func TestWhatACallThatFailsMeans(t *testing.T) {
 		{"route is gone", 404, `{"code":"route_unknown"}`, false},
 		{"body is wrong", 400, `{"code":"unknown_field"}`, false},
 		{"answer is none", 200, `oops`, false},
+		{"neighbour died before it answered", 200, ``, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var out struct{}
