@@ -241,3 +241,14 @@ func TestEventsWaitWithoutEnd(t *testing.T) {
 		t.Errorf("the component gives an event up after %s retries", got)
 	}
 }
+
+// TestSidecarsDoNotAskForSubscriptions: one whose app died over the question would stay without any.
+func TestSidecarsDoNotAskForSubscriptions(t *testing.T) {
+	p := testPlan(t)
+	for _, service := range Services() {
+		args := strings.Join(p.sidecarArgs(service), " ")
+		if !strings.Contains(args, "--disable-init-endpoints config,subscribe") {
+			t.Errorf("the sidecar of %s: %s", service, args)
+		}
+	}
+}
