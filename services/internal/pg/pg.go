@@ -101,7 +101,7 @@ func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) erro
 		}
 		return err
 	}
-	tx, err := db.pool.Begin(ctx)
+	tx, err := db.begin(ctx)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -124,6 +124,19 @@ func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) erro
 		hook()
 	}
 	return nil
+}
+
+// begin tries once more when a pooled connection turns out to be dead: after a
+// restart of the server all of them are, and nothing has been done on this one.
+// A server that can't be reached is not tried again.
+func (db *DB) begin(ctx context.Context) (pgx.Tx, error) {
+	tx, err := db.pool.Begin(ctx)
+	var unreachable *pgconn.ConnectError
+	if err == nil || !Transient(err) || errors.As(err, &unreachable) || ctx.Err() != nil {
+		return tx, err
+	}
+	db.pool.Reset()
+	return db.pool.Begin(ctx)
 }
 
 func (*openTx) end(ctx context.Context, how func(context.Context) error) error {

@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/caravan-shop/caravan/services/internal/pg"
@@ -130,6 +133,39 @@ func TestConnectionThatDiesIsTransient(t *testing.T) {
 	} {
 		if got := pg.Transient(c.err); got != c.want {
 			t.Errorf("Transient(%v): got %v, want %v", c.err, got, c.want)
+		}
+	}
+}
+
+// After a restart of the server every pooled connection is dead: no caller may
+// come to know that.
+func TestDeadConnectionsAreReplacedUnnoticed(t *testing.T) {
+	db, ctx := open(t), context.Background()
+	var open sync.WaitGroup
+	ready := make(chan struct{})
+	for range 4 {
+		open.Go(func() {
+			_ = db.InTx(ctx, func(context.Context) error { <-ready; return nil })
+		})
+	}
+	for db.Pool().Stat().AcquiredConns() < 4 {
+		time.Sleep(time.Millisecond)
+	}
+	close(ready)
+	open.Wait()
+	killer := db.Pool().Config().ConnConfig
+	conn, err := pgx.ConnectConfig(ctx, killer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	const killAll = `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`
+	if _, err := conn.Exec(ctx, killAll); err != nil {
+		t.Fatal(err)
+	}
+	for n := range 4 {
+		if err := db.InTx(ctx, func(ctx context.Context) error { return write(ctx, db, strconv.Itoa(n)) }); err != nil {
+			t.Errorf("transaction %d after the restart: %v", n, err)
 		}
 	}
 }
