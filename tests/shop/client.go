@@ -17,6 +17,8 @@ type Client struct {
 	HTTP *http.Client
 	// Observe, if set, sees every call once it is answered.
 	Observe func(method, app, path string, status int, took time.Duration)
+	// Inspect, if set, sees every answer whole.
+	Inspect func(method, app, path string, r *Response)
 }
 
 // NewClient makes a client that keeps its connections.
@@ -95,7 +97,11 @@ func (c *Client) Raw(ctx context.Context, method, app, path string, body io.Read
 	if c.Observe != nil {
 		c.Observe(method, app, path, resp.StatusCode, time.Since(start))
 	}
-	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: raw}, nil
+	answer := &Response{Status: resp.StatusCode, Header: resp.Header, Body: raw}
+	if c.Inspect != nil {
+		c.Inspect(method, app, path, answer)
+	}
+	return answer, nil
 }
 
 // Want is Do for one expected status; any other is an error that shows the answer.
