@@ -4,12 +4,14 @@
 package tests
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -24,6 +26,7 @@ type world struct {
 	http  *shop.Client
 	staff *shop.Shopper
 	watch *shop.Watch
+	judge *judge
 }
 
 var w world
@@ -46,15 +49,46 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer w.watch.Close()
-	return m.Run()
+	defer fmt.Fprintln(os.Stderr, "tests: what was tested ran", where(w.stack))
+	code := m.Run()
+	if err := w.judge.verdict(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
-// stackFile gives the stack that CARAVAN_STACK names, or starts one of its own.
+// where says what of the stack runs in containers, by its name or that of its image.
+func where(stack *shop.Stack) string {
+	var contained, native []string
+	for _, p := range stack.Processes {
+		name := strings.TrimSuffix(p.Name, "-2")
+		if strings.HasPrefix(name, "daprd-") {
+			name = "daprd"
+		}
+		image := stack.Images[name]
+		switch {
+		case p.Name == "caravan": // starts the others
+		case image != "":
+			contained = append(contained, fmt.Sprintf("%s (%s)", p.Name, image))
+		default:
+			native = append(native, p.Name)
+		}
+	}
+	text := fmt.Sprintf("in containers: %d processes", len(contained))
+	if len(contained) > 0 {
+		text += ": " + strings.Join(contained, ", ")
+	}
+	return fmt.Sprintf("%s; natively: %d: %s", text, len(native), strings.Join(native, ", "))
+}
+
+// stackFile gives the stack that CARAVAN_STACK names, or starts one of its own: in containers by the command that
+// CARAVAN_CONTAINERS names, natively by CARAVAN_BIN.
 func stackFile() (path string, stop func(), err error) {
 	if path = os.Getenv("CARAVAN_STACK"); path != "" {
 		return path, func() {}, nil
 	}
-	bin := os.Getenv("CARAVAN_BIN")
+	bin := cmp.Or(os.Getenv("CARAVAN_CONTAINERS"), os.Getenv("CARAVAN_BIN"))
 	if bin == "" {
 		return "", func() {}, fmt.Errorf("CARAVAN_BIN (the caravan command) or CARAVAN_STACK (a stack.json) must be set; `make test` does")
 	}
@@ -112,7 +146,11 @@ func (w *world) open(path string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	if w.judge, err = newJudge(); err != nil {
+		return err
+	}
 	w.path, w.stack, w.http = path, stack, shop.NewClient(stack.Edge)
+	w.http.Inspect = w.judge.inspect
 	account := stack.Accounts["admin"]
 	if w.staff, err = shop.SignIn(ctx, w.http, account.Email, account.Password); err != nil {
 		return fmt.Errorf("staff: %w", err)

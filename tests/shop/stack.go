@@ -27,6 +27,8 @@ type Stack struct {
 	Processes     []Process          `json:"processes"`
 	// Crashpoints is a folder to arm crash points by; "" if the stack has none.
 	Crashpoints string `json:"crashpoints"`
+	// Images has what runs in containers: by process, or "daprd" for all sidecars, the image.
+	Images map[string]string `json:"images"`
 }
 
 // Account is a demo account.
