@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -27,99 +26,6 @@ func comingFrom(t *testing.T) *shop.Client {
 	c.HTTP.Transport = &http.Transport{DialContext: dialer.DialContext, MaxIdleConnsPerHost: 8}
 	t.Cleanup(c.HTTP.CloseIdleConnections)
 	return c
-}
-
-// timed is one request whose answer must not tell whether an address is known.
-type timed struct {
-	known bool
-	email string
-}
-
-// rounds bounds the samples: a gap that is chance goes with more of them.
-const rounds = 4
-
-// alike sends requests of both sorts in a random order, since what is slow or
-// still works on after an answer must meet both, and compares the medians. It
-// takes more samples while they are too far apart. sender is asked for each round.
-func alike(t *testing.T, requests func() []timed, sender func() func(email string) time.Duration) {
-	t.Helper()
-	took := map[bool][]time.Duration{}
-	median := func(known bool) time.Duration {
-		slices.Sort(took[known])
-		return took[known][len(took[known])/2]
-	}
-	var known, unknown time.Duration
-	for range rounds {
-		all, send := requests(), sender()
-		rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-		for _, r := range all {
-			took[r.known] = append(took[r.known], send(r.email))
-		}
-		known, unknown = median(true), median(false)
-		t.Logf("medians of %d each: known %s, unknown %s", len(took[true]), known, unknown)
-		if gap := (known - unknown).Abs(); gap*10 <= max(known, unknown) {
-			return
-		}
-	}
-	t.Errorf("medians are %s (known) and %s (unknown): more than 10 %% apart", known, unknown)
-}
-
-// asked makes so many requests about each of so many known and unknown addresses.
-func asked(t *testing.T, ctx context.Context, accounts, each int) (all []timed) {
-	t.Helper()
-	for range accounts {
-		email := shop.Unique("known") + "@example.com"
-		if _, err := w.http.Want(ctx, http.StatusCreated, nil, "POST", "user", "/v1/users", map[string]string{
-			"email": email, "password": shop.Unique("pw"), "first_name": "Known", "last_name": "Person"}); err != nil {
-			t.Fatal(err)
-		}
-		stranger := shop.Unique("stray") + "@example.com"
-		for range each {
-			all = append(all, timed{true, email}, timed{false, stranger})
-		}
-	}
-	return all
-}
-
-// TestNobodyLearnsWhoHasAnAccount times sign-in and password reset. Not
-// parallel: the shop must be quiet.
-func TestNobodyLearnsWhoHasAnAccount(t *testing.T) {
-	ctx := within(t)
-	ask := func(t *testing.T, want int, path string, body func(email string) any) func() func(string) time.Duration {
-		first := ""
-		return func() func(string) time.Duration {
-			c, sent := comingFrom(t), 0
-			return func(email string) time.Duration {
-				if sent++; sent%90 == 0 {
-					c = comingFrom(t) // below the limit of one network address
-				}
-				begin := time.Now()
-				resp, err := c.Want(ctx, want, nil, "POST", "user", path, body(email))
-				took := time.Since(begin)
-				if err != nil {
-					t.Fatal(err)
-				}
-				// The same but for the trace.
-				if got := fmt.Sprint(resp.Code(), len(resp.Body), resp.Header.Get("Content-Type")); first == "" {
-					first = got
-				} else if got != first {
-					t.Fatalf("answers differ: %s and %s", got, first)
-				}
-				return took
-			}
-		}
-	}
-	t.Run("sign-in", func(t *testing.T) {
-		alike(t, func() []timed { return asked(t, ctx, 8, 8) }, ask(t, http.StatusUnauthorized, "/v1/sessions", func(email string) any {
-			return object{"email": email, "password": "not the password"}
-		}))
-	})
-	t.Run("reset", func(t *testing.T) {
-		// These answers are quick, and so their times uneven: it takes many.
-		alike(t, func() []timed { return asked(t, ctx, 50, 4) }, ask(t, http.StatusAccepted, "/v1/password-resets", func(email string) any {
-			return object{"email": email}
-		}))
-	})
 }
 
 // TestAThousandRefreshesAreOne sends one refresh token a thousand times at once:

@@ -114,6 +114,7 @@ func TestWhatATokenMustSay(t *testing.T) {
 		{"good", forge(t, ed, key, "k1", nil), ""},
 		{"issued by a clock that is ahead", forge(t, ed, key, "k1", set("iat", time.Now().Add(3*time.Second).Unix())), ""},
 		{"expired", forge(t, ed, key, "k1", set("exp", time.Now().Add(-time.Second).Unix())), "token_expired"},
+		{"not valid yet", forge(t, ed, key, "k1", set("nbf", time.Now().Add(time.Hour).Unix())), "token_invalid"},
 		{"no expiry", forge(t, ed, key, "k1", func(_, c map[string]any) { delete(c, "exp") }), "token_invalid"},
 		{"other issuer", forge(t, ed, key, "k1", set("iss", "else")), "token_invalid"},
 		{"other audience", forge(t, ed, key, "k1", set("aud", "else")), "token_invalid"},
