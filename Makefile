@@ -100,7 +100,7 @@ openapi-lint: ## lint the OpenAPI documents and asyncapi.yaml; warnings fail (ne
 	@npx --yes @stoplight/spectral-cli@6.16.0 lint --quiet --fail-severity=warn services/*/openapi.yaml services/events/asyncapi.yaml
 
 # What two of everything could break: who wins a race, what is done twice, what a restart costs.
-TWO = TestRollingRestart|TestWholePath|TestReplayedKey|TestTwentyBuyers|TestEveryEventTwice|TestOutOfStock|TestCancelAfter|TestUnpaid|TestDeclined|TestAThousandRefreshes
+TWO = TestRollingRestart|TestWholePath|TestReplayedKey|TestTwentyBuyers|TestEveryEventTwice|TestOutOfStock|TestCancelAfter|TestUnpaid|TestDeclined|TestAThousandRefreshes|TestASecondFactor
 
 test-two: caravan ## the whole-stack tests of races, replays and restarts on a stack with two processes of each service
 	@CARAVAN_TWO=1 CARAVAN_BIN=$(CURDIR)/$(CARAVAN) $(GO) test -count=1 -timeout 20m -run '$(TWO)' $(TESTS) ./tests/
