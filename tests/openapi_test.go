@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"sync"
 
@@ -41,7 +42,7 @@ func (j *judge) inspect(method, app, path string, r *shop.Response) {
 func (j *judge) verdict() error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	fmt.Printf("openapi: %d answers held against the documents of their services, %d kinds of difference\n", j.judged, len(j.faults))
+	fmt.Fprintf(os.Stderr, "openapi: %d answers held against the documents of their services, %d kinds of difference\n", j.judged, len(j.faults))
 	var all []error
 	for _, fault := range slices.Sorted(maps.Keys(j.faults)) {
 		all = append(all, fmt.Errorf("openapi: %s (%d times)", fault, j.faults[fault]))
