@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/client"
 	"github.com/testcontainers/testcontainers-go"
 
@@ -112,7 +113,9 @@ func request(c stack.Container) testcontainers.ContainerRequest {
 			for _, path := range c.Writes {
 				host.Binds = append(host.Binds, path+":"+path)
 			}
-			host.Binds = append(host.Binds, c.Volumes...)
+			for _, path := range c.Volumes {
+				host.Mounts = append(host.Mounts, mount.Mount{Type: mount.TypeVolume, Target: path})
+			}
 			if c.Confined {
 				host.PidMode, host.ReadonlyRootfs, host.CapDrop = "host", true, []string{"ALL"}
 				host.SecurityOpt, host.Tmpfs = []string{"no-new-privileges"}, map[string]string{"/tmp": "size=16m,mode=1777"}
