@@ -9,8 +9,8 @@ SHELL   := /bin/bash
 export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
-.PHONY: reindex bench-search help caravan run infra status logs stop reset demo doctor test test-units test-stack bench chaos verify lint generate build dapr-cli simulate \
-	diagrams diagrams-check openapi-lint fuzz-api up down compose-check kubernetes-check test-two
+.PHONY: reindex bench-search help caravan run infra status logs stop reset demo doctor test test-units test-stack bench chaos chaos-mutants verify lint generate build dapr-cli simulate \
+	diagrams diagrams-check openapi-lint fuzz-api up down compose-check kubernetes-check test-two test-containers test-containers-local
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -74,6 +74,9 @@ FOR ?= 10m
 chaos: caravan ## kill and freeze the processes of a stack of its own under load, then check every promise (FOR=10m CHAOS="-seed 7 -recovery")
 	@CARAVAN_BIN=$(CURDIR)/$(CARAVAN) $(GO) run ./tests/chaos/cmd/chaos -for $(FOR) $(CHAOS)
 
+chaos-mutants: caravan ## chaos in shops that make a known mistake each: it must find all four (about twelve minutes)
+	@CARAVAN_BIN=$(CURDIR)/$(CARAVAN) $(GO) run ./tests/chaos/cmd/chaos -mutants -seed 7 -for 60s -pause 3s -rest 1m $(CHAOS)
+
 lint: ## gofmt, vet and the linters of .golangci.yml
 	@test -z "$$(gofmt -l deploy services tests | tee /dev/stderr)"
 	@$(GO) vet ./...
@@ -104,6 +107,12 @@ TWO = TestRollingRestart|TestWholePath|TestReplayedKey|TestTwentyBuyers|TestEver
 
 test-two: caravan ## the whole-stack tests of races, replays and restarts on a stack with two processes of each service
 	@CARAVAN_TWO=1 CARAVAN_BIN=$(CURDIR)/$(CARAVAN) $(GO) test -count=1 -timeout 20m -run '$(TWO)' $(TESTS) ./tests/
+
+test-containers: ## the whole-stack tests on a stack in containers from official images; 77 if that cannot be done
+	@deploy/containers/test.sh $(TESTS)
+
+test-containers-local: ## the same with an engine and stand-in images of its own, where no image can be pulled (Debian, root)
+	@deploy/containers/local-engine.sh deploy/containers/test.sh $(TESTS)
 
 fuzz-api: ## send generated requests to a running stack; a 5xx or an undocumented answer fails
 	@$(GO) run ./tests/fuzz

@@ -6,6 +6,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -23,6 +24,8 @@ type Options struct {
 	For       time.Duration // of the faults; the quiet after it comes on top
 	Customers int
 	Pause     time.Duration // mean time between two faults
+	Victims   []string      // whom they hit; nil: any process
+	Scarce    int64         // units of what is scarce; 0: as many as usual
 	Rest      time.Duration // how long the shop may take to come to rest
 	Recovery  bool          // measure each process's recovery first
 	Out       io.Writer
@@ -117,7 +120,7 @@ func (r *run) open(ctx context.Context) error {
 	for _, letters := range given {
 		r.dead += len(letters)
 	}
-	r.shelf, err = stockUp(ctx, staff)
+	r.shelf, err = stockUp(ctx, staff, cmp.Or(r.Scarce, usualScarce))
 	return err
 }
 

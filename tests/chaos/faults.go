@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -56,12 +57,16 @@ func (r *run) victim(dice *rand.Rand) (shop.Process, error) {
 	kind := dice.IntN(3)
 	var some []shop.Process
 	for _, p := range stack.Processes {
-		if p.Restart == "always" && p.PID > 0 && kindOf(p.Name) == kind {
+		hit := kindOf(p.Name) == kind
+		if r.Victims != nil {
+			hit = slices.Contains(r.Victims, p.Name)
+		}
+		if p.Restart == "always" && p.PID > 0 && hit {
 			some = append(some, p)
 		}
 	}
 	if len(some) == 0 {
-		return shop.Process{}, fmt.Errorf("no process of kind %d runs", kind)
+		return shop.Process{}, fmt.Errorf("no process that may be hit runs")
 	}
 	return some[dice.IntN(len(some))], nil
 }

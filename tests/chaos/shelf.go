@@ -15,14 +15,16 @@ const (
 	plenty = 6
 	scarce = 6
 	price  = 1250
+
+	usualScarce = 25 // units of each
 )
 
-func stockUp(ctx context.Context, staff *shop.Shopper) (*shelf, error) {
+func stockUp(ctx context.Context, staff *shop.Shopper, few int64) (*shelf, error) {
 	s := &shelf{}
 	for i := range plenty + scarce {
 		units := int64(100_000)
 		if i >= plenty {
-			units = 25
+			units = few
 		}
 		p, err := staff.CreateProduct(ctx, price, units)
 		if err != nil {

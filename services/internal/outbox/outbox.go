@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/caravan-shop/caravan/services/events"
+	"github.com/caravan-shop/caravan/services/internal/mutant"
 	"github.com/caravan-shop/caravan/services/internal/pg"
 )
 
@@ -58,7 +59,13 @@ func (b *Box) Append(ctx context.Context, evs ...events.Event) error {
 		}
 		batch.Queue(insertEvent, b.newID(), e.Topic(), e.Key(), payload, parent, at)
 	}
-	if err := b.db.Conn(ctx).SendBatch(ctx, batch).Close(); err != nil {
+	conn := b.db.Conn(ctx)
+	if mutant.On(mutant.EarlyPublish) {
+		conn = b.db.Pool()
+		defer mutant.Linger()
+		defer b.poke()
+	}
+	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("outbox append: %w", err)
 	}
 	pg.AfterCommit(ctx, b.poke)

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/caravan-shop/caravan/services/events"
+	"github.com/caravan-shop/caravan/services/internal/mutant"
 	"github.com/caravan-shop/caravan/services/internal/outbox"
 	"github.com/caravan-shop/caravan/services/internal/pg"
 	"github.com/caravan-shop/caravan/services/payment/internal/payment"
@@ -42,6 +43,14 @@ WHERE id = $1`
 INSERT INTO refunds (id, order_id, transaction_id, kind, amount, currency, reason, requested_by, status, failure_code,
     provider_refund_id, version, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
+
+	// What a second transaction would write that had read before this one did.
+	insertAgain = `
+INSERT INTO refunds (id, order_id, transaction_id, kind, amount, currency, reason, requested_by, status, failure_code,
+    provider_refund_id, version, created_at, updated_at)
+SELECT gen_random_uuid(), order_id, transaction_id, kind, amount, currency, reason, requested_by, status, failure_code,
+    provider_refund_id, version, created_at, updated_at FROM refunds WHERE id = $1
+ON CONFLICT DO NOTHING`
 
 	updateRefund = `
 UPDATE refunds SET status = $2, failure_code = $3, provider_refund_id = $4, version = $5, updated_at = $6 WHERE id = $1`
@@ -102,6 +111,9 @@ func queueRefunds(batch *pgx.Batch, before, after payment.Order) {
 		case !exists:
 			batch.Queue(insertRefund, r.ID, after.ID, r.TransactionID, r.Kind, r.Amount, r.Currency, r.Reason, null(r.RequestedBy),
 				r.Status, r.FailureCode, null(r.ProviderID), r.Version, r.CreatedAt, r.UpdatedAt)
+			if mutant.On(mutant.RefundTwice) && r.Kind != payment.RefundStaff {
+				batch.Queue(insertAgain, r.ID)
+			}
 		case old != r:
 			batch.Queue(updateRefund, r.ID, r.Status, r.FailureCode, null(r.ProviderID), r.Version, r.UpdatedAt)
 		}

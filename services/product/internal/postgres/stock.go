@@ -57,13 +57,17 @@ const selectItems = itemColumns + `WHERE i.product_id = ANY($1)`
 
 // The guard repeats what the decision saw under the lock; the CHECK constraints
 // stand behind it.
-const moveInventory = `
+const (
+	moveInventory = moveUnguarded + `
+  AND i.on_hand + d.on_hand - i.held - d.held - i.reserved - d.reserved >= 0`
+
+	moveUnguarded = `
 UPDATE product_inventory i
 SET on_hand = i.on_hand + d.on_hand, held = i.held + d.held, reserved = i.reserved + d.reserved,
     flips = i.flips + d.flip, flipped_at = CASE WHEN d.flip > 0 THEN now() ELSE i.flipped_at END
 FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) AS d (product_id, on_hand, held, reserved, flip)
-WHERE i.product_id = d.product_id
-  AND i.on_hand + d.on_hand - i.held - d.held - i.reserved - d.reserved >= 0`
+WHERE i.product_id = d.product_id`
+)
 
 const insertMovements = `
 INSERT INTO inventory_movements (product_id, kind, on_hand_delta, held_delta, reserved_delta, order_id, actor, reason)

@@ -1,6 +1,8 @@
 // Command chaos breaks the running stack that CARAVAN_STACK names, or one of its
 // own that the command CARAVAN_BIN starts, and tells whether it kept every
-// promise. It exits 1 when one was broken or when anything is stuck.
+// promise. It exits 1 when one was broken or when anything is stuck. With -mutants
+// it breaks shops in which a mistake was made on purpose, and exits 1 when it
+// does not find one.
 package main
 
 import (
@@ -24,10 +26,15 @@ func main() {
 	flag.DurationVar(&o.Pause, "pause", 2*time.Second, "mean time between two faults")
 	flag.DurationVar(&o.Rest, "rest", 5*time.Minute, "how long the shop may take to come to rest")
 	flag.BoolVar(&o.Recovery, "recovery", false, "first kill each process once and measure how long the shop needs")
+	mutants := flag.Bool("mutants", false, "break a shop of its own for each known mistake, and expect to find it")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, o); err != nil {
+	work := run
+	if *mutants {
+		work = findMutants
+	}
+	if err := work(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 		os.Exit(1)
 	}

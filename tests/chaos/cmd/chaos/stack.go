@@ -15,7 +15,7 @@ const startTimeout = 40 * time.Minute
 
 // ownStack starts a stack whose waiting times are short, so that what customers
 // have left unpaid ends soon. keep leaves its folder for a look at the logs.
-func ownStack(ctx context.Context, bin string) (path string, stop func(keep bool), err error) {
+func ownStack(ctx context.Context, bin string, more ...string) (path string, stop func(keep bool), err error) {
 	dir, err := os.MkdirTemp("", "caravan-chaos-")
 	if err != nil {
 		return "", nil, err
@@ -24,7 +24,7 @@ func ownStack(ctx context.Context, bin string) (path string, stop func(keep bool
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return "", nil, err
 	}
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), bin, "run", "--dir", dir, "--free-ports")
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), bin, append([]string{"run", "--dir", dir, "--free-ports"}, more...)...)
 	cmd.Env = append(os.Environ(), "PAY_BY=25s", "PAY_GRACE=15s", "HOLD_TTL=60s", "REVOKED_POLL=2s")
 	log, err := os.Create(filepath.Join(dir, "stack.log"))
 	if err != nil {
