@@ -1,7 +1,9 @@
 // Command bench measures a running stack by whole checkouts: signed in, add one
 // line, read the cart, quote, order, until inventory.reserved is on Kafka; or,
 // with -what signin, by sign-ins, alone and beside a steady rate of checkouts; or,
-// with -what catalogue, by an import, reads by id, searches and suggestions.
+// with -what catalogue, by an import, reads by id, searches and suggestions; or,
+// with -what flash, by a sale of few units to many buyers; or, with -what relay,
+// by how soon events that are committed are on Kafka.
 // It drives the stack that CARAVAN_STACK names through the edge alone.
 package main
 
@@ -22,8 +24,11 @@ import (
 )
 
 func main() {
-	what := flag.String("what", "checkout", "what is measured: checkout, signin or catalogue")
+	what := flag.String("what", "checkout", "what is measured: checkout, signin, catalogue, flash or relay")
 	products := flag.Int("products", 50_000, "products that are imported first; 0 measures the catalogue as it is")
+	backlog := flag.Int("backlog", 20_000, "events that wait when the relay goes on")
+	units := flag.Int("units", 1000, "units in the flash sale")
+	buyers := flag.Int("buyers", 5000, "buyers in the flash sale")
 	one := flag.Int("one", 100, "checkouts of the single client")
 	clients := flag.Int("clients", 8, "concurrent clients")
 	spell := flag.Duration("for", 30*time.Second, "how long the concurrent clients run")
@@ -39,6 +44,10 @@ func main() {
 	switch *what {
 	case "signin":
 		measure = func(ctx context.Context, b *bench) error { return b.signIns(ctx, *clients, *spell) }
+	case "relay":
+		measure = func(ctx context.Context, b *bench) error { return b.relayed(ctx, *backlog, *spell) }
+	case "flash":
+		measure = func(ctx context.Context, b *bench) error { return b.flash(ctx, *units, *buyers) }
 	case "catalogue":
 		measure = func(ctx context.Context, b *bench) error { return b.catalogued(ctx, *products, *spell) }
 	}

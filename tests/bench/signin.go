@@ -38,7 +38,7 @@ func (b *bench) signIns(ctx context.Context, clients int, spell time.Duration) e
 		}
 		idle <- s
 	}
-	quiet, err := b.steady(ctx, idle, spell)
+	quiet, err := b.steady(ctx, idle, checkoutRate, lasting(ctx, spell))
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (b *bench) signIns(ctx context.Context, clients int, spell time.Duration) e
 	var stormErr error
 	var wg sync.WaitGroup
 	wg.Go(func() { beside, stormErr = b.storm(ctx, accounts, clients, spell) })
-	both, err := b.steady(ctx, idle, spell)
+	both, err := b.steady(ctx, idle, checkoutRate, lasting(ctx, spell))
 	wg.Wait()
 	if err != nil {
 		return err
@@ -112,16 +112,21 @@ func (p paced) String() string {
 	return fmt.Sprintf("%d done, %d failed\n  POST /v1/orders %s\n  whole checkout  %s", len(p.whole), p.failed, quantiles(p.placing), quantiles(p.whole))
 }
 
-// steady starts checkouts at a fixed rate, however long the earlier ones take.
-// Each shopper does one at a time, as one cart allows.
-func (b *bench) steady(ctx context.Context, idle chan *shop.Shopper, spell time.Duration) (paced, error) {
+// steady starts checkouts at a fixed rate, however long the earlier ones take,
+// until over. Each shopper does one at a time, as one cart allows.
+func (b *bench) steady(ctx context.Context, idle chan *shop.Shopper, rate int, over <-chan struct{}) (paced, error) {
 	var p paced
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	tick := time.NewTicker(time.Second / checkoutRate)
+	tick := time.NewTicker(time.Second / time.Duration(rate))
 	defer tick.Stop()
-	for turn, start := 0, time.Now(); time.Since(start) < spell && ctx.Err() == nil; turn++ {
-		<-tick.C
+	for turn := 0; ; turn++ {
+		select {
+		case <-over:
+			wg.Wait()
+			return p, p.firstErr
+		case <-tick.C:
+		}
 		s := <-idle
 		wg.Go(func() {
 			begin := time.Now()
@@ -136,6 +141,19 @@ func (b *bench) steady(ctx context.Context, idle chan *shop.Shopper, spell time.
 			idle <- s
 		})
 	}
-	wg.Wait()
-	return p, p.firstErr
+}
+
+// lasting is over after a while.
+func lasting(ctx context.Context, spell time.Duration) <-chan struct{} {
+	over := make(chan struct{})
+	t := time.NewTimer(spell)
+	go func() {
+		defer close(over)
+		defer t.Stop()
+		select {
+		case <-ctx.Done():
+		case <-t.C:
+		}
+	}()
+	return over
 }
