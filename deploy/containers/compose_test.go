@@ -100,3 +100,12 @@ func TestNobodyKnowsAnothersDatabase(t *testing.T) {
 		}
 	}
 }
+
+// TestTheSandboxKnowsItsName: it refuses whoever asks for another host than it was told.
+func TestTheSandboxKnowsItsName(t *testing.T) {
+	all := processes(t)
+	name, base := all["sandbox"].Environment["SANDBOX_NAME"], all["payment"].Environment["STRIPE_API_BASE"]
+	if base != "http://"+name+":12111" {
+		t.Errorf("payment asks %q of a sandbox that is called %q", base, name)
+	}
+}

@@ -28,6 +28,7 @@ import (
 // config is all that can be set from outside.
 type config struct {
 	Host          string `env:"SANDBOX_HOST" envDefault:"127.0.0.1"` // loopback unless a container stands around
+	Name          string `env:"SANDBOX_NAME"`                        // the container's, for callers in its network
 	Port          int    `env:"SANDBOX_PORT,required"`
 	Dir           string `env:"SANDBOX_DIR,required"`
 	APIKey        string `env:"SANDBOX_API_KEY,required,notEmpty"`
@@ -75,7 +76,10 @@ func serve(ctx context.Context, cfg config, listener net.Listener, now func() ti
 	}
 	defer func() { err = errors.Join(err, books.Close()) }()
 	base := "http://" + listener.Addr().String()
-	api := stripeapi.New(books, stripeapi.Options{APIKey: cfg.APIKey, BaseURL: base}, randomText, log)
+	if cfg.Name != "" {
+		base = "http://" + net.JoinHostPort(cfg.Name, strconv.Itoa(cfg.Port))
+	}
+	api := stripeapi.New(books, stripeapi.Options{APIKey: cfg.APIKey, BaseURL: base, Name: cfg.Name}, randomText, log)
 	hooks := webhook.New(books, webhook.Options{URL: cfg.WebhookURL, Secret: cfg.WebhookSecret, Delay: cfg.WebhookDelay, Copies: cfg.WebhookCopies}, now, log)
 	server := &http.Server{Handler: api.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute}
 

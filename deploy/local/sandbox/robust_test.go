@@ -3,7 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +16,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stripe/stripe-go/v86"
+
+	"github.com/caravan-shop/caravan/deploy/local/sandbox/internal/ledger"
+	"github.com/caravan-shop/caravan/deploy/local/sandbox/internal/stripeapi"
 )
 
 func TestIdempotencyKeys(t *testing.T) {
@@ -299,17 +304,35 @@ func TestThroughput(t *testing.T) {
 
 func TestOtherHostNamesAreRefused(t *testing.T) {
 	s := start(t)
-	req, err := http.NewRequestWithContext(t.Context(), "GET", s.url+"/ledger", nil)
+	books, err := ledger.Open(t.TempDir(), time.Now, randomText)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Host = "evil.example"
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
-	if res.StatusCode != http.StatusMisdirectedRequest {
-		t.Errorf("got %d, want 421", res.StatusCode)
+	defer books.Close()
+	inNetwork := httptest.NewServer(stripeapi.New(books, stripeapi.Options{Name: "sandbox"}, randomText, slog.Default()).Handler())
+	defer inNetwork.Close()
+	for _, c := range []struct {
+		url, host string
+		want      int
+	}{
+		{s.url, "evil.example", http.StatusMisdirectedRequest},
+		{s.url, "sandbox:12111", http.StatusMisdirectedRequest},
+		{inNetwork.URL, "sandbox:12111", http.StatusOK},
+		{inNetwork.URL, "localhost", http.StatusOK},
+		{inNetwork.URL, "evil.example", http.StatusMisdirectedRequest},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), "GET", c.url+"/ledger", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = c.host
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != c.want {
+			t.Errorf("asked as %q: got %d, want %d", c.host, res.StatusCode, c.want)
+		}
 	}
 }

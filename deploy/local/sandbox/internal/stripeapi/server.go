@@ -26,6 +26,8 @@ type Options struct {
 	APIKey string
 	// BaseURL is this server's own address, for the page of 3-D Secure.
 	BaseURL string
+	// Name is what callers beside loopback call this server, in a network of containers; "" for none.
+	Name string
 }
 
 // Server answers requests. It is safe for concurrent use.
@@ -77,19 +79,20 @@ func (s *Server) Handler() http.Handler {
 	root.HandleFunc("POST /3ds/{id}", s.challengeDone)
 	root.HandleFunc("GET /ledger", s.showLedger)
 	root.HandleFunc("GET /healthz", s.health)
-	return loopbackOnly(root)
+	return s.calledRight(root)
 }
 
-// loopbackOnly refuses requests made under another host name, which a web page
-// could point at this machine.
-func loopbackOnly(next http.Handler) http.Handler {
+// calledRight refuses requests made under another host name than loopback or ours, which a web page could point at this
+// machine.
+func (s *Server) calledRight(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.Host)
 		if err != nil {
 			host = r.Host
 		}
 		ip := net.ParseIP(strings.Trim(host, "[]"))
-		if host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		named := s.opts.Name != "" && host == s.opts.Name
+		if host != "localhost" && !named && (ip == nil || !ip.IsLoopback()) {
 			http.Error(w, "ask for localhost", http.StatusMisdirectedRequest)
 			return
 		}
