@@ -4,13 +4,13 @@
 # quietly shows a command's output only if it fails.
 quietly() { "$@" >"$work/output" 2>&1 || { cat "$work/output" >&2; return 1; }; }
 
-# A plain Debian, kept in the cache as an archive.
+# A plain Debian with the clients that health checks use, kept in the cache as an archive.
 cache=${CARAVAN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/caravan}
-debian=$cache/debian-bookworm-psql.tar
+debian=$cache/debian-bookworm-standin.tar
 if [ ! -f "$debian" ]; then
   echo "making a plain Debian, once"
   mkdir -p "$cache"
-  quietly debootstrap --variant=minbase --include=ca-certificates,postgresql-client bookworm "$work/debian"
+  quietly debootstrap --variant=minbase --include=ca-certificates,postgresql-client,redis-tools bookworm "$work/debian"
   tar --directory "$work/debian" --create --file "$debian.new.$$" --exclude ./var/cache/apt/archives --exclude ./var/lib/apt/lists .
   mv "$debian.new.$$" "$debian"
   rm -rf "$work/debian"
