@@ -85,12 +85,13 @@ lint: ## gofmt, vet and the linters of .golangci.yml
 generate: ## write the generated code anew
 	@$(GO) generate ./...
 
-verify: lint ## lint, generated code, race detector and all tests
+verify: lint ## lint, generated code, diagrams, manifests, race detector, and all tests on one and on two of everything
 	@$(MAKE) --no-print-directory generate
 	@git diff --exit-code -- '*.gen.go' || { echo "generated code differs from its source: commit the result of make generate" >&2; exit 1; }
 	@$(MAKE) --no-print-directory openapi-lint diagrams-check compose-check kubernetes-check
 	@$(CARAVAN) testdb --with all -- $(GO) test -race -timeout 30m $$($(GO) list ./services/... ./deploy/...)
 	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory test-two
 
 diagrams: caravan ## draw docs/diagrams anew from schemas, events and access control
 	@$(CARAVAN) testdb -- $(GO) -C deploy/diagrams run . -root $(CURDIR)
