@@ -14,6 +14,11 @@ type Config struct {
 	PayBy time.Duration `env:"PAY_BY" envDefault:"15m"`
 	// CheckoutLease is how long one checkout may run before it is undone.
 	CheckoutLease time.Duration `env:"CHECKOUT_LEASE" envDefault:"10s"`
+	// CheckoutsAtOnce is how many run side by side; one that has waited for
+	// CheckoutWait is asked to come again. That and the lease together are less
+	// than the route's own time.
+	CheckoutsAtOnce int           `env:"CHECKOUTS_AT_ONCE" envDefault:"16"`
+	CheckoutWait    time.Duration `env:"CHECKOUT_WAIT" envDefault:"30s"`
 	// PollEvery is how often due times are looked at.
 	PollEvery time.Duration `env:"POLL_EVERY" envDefault:"1s"`
 	// TariffsFile replaces the tariffs that the binary carries.

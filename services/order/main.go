@@ -66,7 +66,7 @@ func run(ctx context.Context, log *slog.Logger, args []string) error {
 		Store: store, Carts: carts.New(dapr), Accounts: accounts.New(dapr), Payments: pay,
 		Catalog: catalog.New(dapr, cfg.Currency), Tariffs: tariffs,
 		NewID: service.NewID, Now: time.Now, Random: rand.Reader, Log: log,
-		Lease: cfg.CheckoutLease, PayBy: cfg.PayBy,
+		Gate: checkout.NewGate(cfg.CheckoutsAtOnce, cfg.CheckoutWait), Lease: cfg.CheckoutLease, PayBy: cfg.PayBy,
 	}
 	people := auth.NewRemote(auth.FromSidecar(dapr), cfg.RevokedPoll, log)
 	relay := box.Relay(dapr, log)

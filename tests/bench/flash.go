@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"os"
@@ -21,11 +22,12 @@ const (
 
 // flash sells so many units to so many buyers who all order at once, while
 // checkouts of other products go on at a steady rate.
-func (b *bench) flash(ctx context.Context, units, buyers int) error {
+func (b *bench) flash(ctx context.Context, units, buyers int, wait bool) error {
 	stack, err := shop.Load(os.Getenv("CARAVAN_STACK"))
 	if err != nil {
 		return err
 	}
+	b.patience = saleLimit // how long they take is printed
 	account := stack.Accounts["admin"]
 	staff, err := shop.SignIn(ctx, b.http, account.Email, account.Password)
 	if err != nil {
@@ -45,6 +47,9 @@ func (b *bench) flash(ctx context.Context, units, buyers int) error {
 		return err
 	}
 	fmt.Printf("%d buyers, each with one of %d units in the cart, after %s\n", buyers, units, time.Since(began).Round(time.Second))
+	if wait { // the preparation takes minutes, during which others may use the machine
+		_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
+	}
 	ctx, cancel := context.WithTimeout(ctx, saleLimit)
 	defer cancel()
 	open, over := context.WithCancel(ctx)

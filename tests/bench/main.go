@@ -29,6 +29,7 @@ func main() {
 	backlog := flag.Int("backlog", 20_000, "events that wait when the relay goes on")
 	units := flag.Int("units", 1000, "units in the flash sale")
 	buyers := flag.Int("buyers", 5000, "buyers in the flash sale")
+	wait := flag.Bool("wait", false, "wait for a line on standard input before the flash sale opens")
 	one := flag.Int("one", 100, "checkouts of the single client")
 	clients := flag.Int("clients", 8, "concurrent clients")
 	spell := flag.Duration("for", 30*time.Second, "how long the concurrent clients run")
@@ -47,7 +48,7 @@ func main() {
 	case "relay":
 		measure = func(ctx context.Context, b *bench) error { return b.relayed(ctx, *backlog, *spell) }
 	case "flash":
-		measure = func(ctx context.Context, b *bench) error { return b.flash(ctx, *units, *buyers) }
+		measure = func(ctx context.Context, b *bench) error { return b.flash(ctx, *units, *buyers, *wait) }
 	case "catalogue":
 		measure = func(ctx context.Context, b *bench) error { return b.catalogued(ctx, *products, *spell) }
 	}
@@ -62,6 +63,7 @@ type bench struct {
 	http     *shop.Client
 	products []*shop.Product
 	reserved *arrivals
+	patience time.Duration // with one whole checkout
 }
 
 const (
@@ -74,7 +76,7 @@ func run(ctx context.Context, measure func(context.Context, *bench) error) error
 	if err != nil {
 		return err
 	}
-	b := &bench{http: shop.NewClient(stack.Edge)}
+	b := &bench{http: shop.NewClient(stack.Edge), patience: 30 * time.Second}
 	if err := b.prepare(ctx, stack); err != nil {
 		return err
 	}
@@ -168,7 +170,7 @@ func (b *bench) many(ctx context.Context, clients int, spell time.Duration) erro
 // checkout does one whole checkout and tells how long POST /v1/orders took and
 // how long after its answer the stock was reserved.
 func (b *bench) checkout(ctx context.Context, s *shop.Shopper, turn int) (place, settle time.Duration, err error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, b.patience)
 	defer cancel()
 	if err := s.AddToCart(ctx, b.products[turn%len(b.products)].ID, 1); err != nil {
 		return 0, 0, err

@@ -3,6 +3,7 @@ package checkout
 import (
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -23,6 +24,7 @@ var (
 	ErrInProgress     = fault.New(fault.Conflict, "checkout_in_progress", "Another checkout of this customer is running.")
 	ErrAccount        = fault.New(fault.Forbidden, "account_not_active", "This account can't order.")
 	ErrUndone         = fault.New(fault.Unavailable, "checkout_expired", "The checkout took too long and was undone: try again.")
+	ErrBusy           = fault.New(fault.TooMany, "checkouts_busy", "Too many are ordering at this moment: try again.").After(2 * time.Second)
 	ErrEarlierPending = fault.New(fault.Unavailable, "checkout_recovering", "An earlier checkout is still being undone: try again.")
 
 	// ErrNumberTaken asks for another order number.

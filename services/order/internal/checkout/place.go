@@ -29,6 +29,7 @@ type Service struct {
 	Random io.Reader // of order numbers; safe for concurrent use
 	Log    *slog.Logger
 
+	Gate  *Gate         // who may run; nil: everybody
 	Lease time.Duration // how long one checkout may run
 	PayBy time.Duration
 }
@@ -49,6 +50,12 @@ type Render func(o order.Order) (idempotency.Answer, error)
 // any refusal it undoes the steps taken, gives the key back and returns the
 // fault. If this process dies on the way, Recover of any replica cleans up.
 func (s *Service) Place(ctx context.Context, req Request, key idempotency.Key, render Render) (idempotency.Answer, error) {
+	if s.Gate != nil {
+		if err := s.Gate.enter(ctx); err != nil {
+			return idempotency.Answer{}, err
+		}
+		defer s.Gate.leave()
+	}
 	r := &run{Service: s, req: req, key: key, render: render,
 		c: Checkout{OrderID: s.NewID(), UserID: req.UserID}}
 	earlier, err := s.Store.Begin(ctx, r.c, key, s.Lease)
