@@ -66,7 +66,7 @@ reindex: caravan ## build the search index of the running shop anew and swap it 
 bench-search: caravan ## measure how well searches find what they should
 	@$(CARAVAN) testdb --with all -- $(GO) test -count=1 -v -run 'KnownItems|Shoppers' ./services/product/internal/search
 
-bench: caravan ## measure checkouts on the running shop (BENCH="-what signin" or "-what catalogue": that instead)
+bench: caravan ## measure checkouts on the running shop (BENCH="-what signin", catalogue, flash or relay: that instead)
 	@CARAVAN_STACK=$${CARAVAN_STACK:-$(CURDIR)/.caravan/stack.json} $(GO) run ./tests/bench $(BENCH)
 
 FOR ?= 10m
