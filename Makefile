@@ -10,7 +10,7 @@ export GOFLAGS ?= -buildvcs=false
 
 .DEFAULT_GOAL := help
 .PHONY: reindex bench-search help caravan run infra status logs stop reset demo doctor test test-units test-stack bench chaos chaos-mutants verify lint generate build dapr-cli simulate \
-	diagrams diagrams-check openapi-lint fuzz-api up down compose-check kubernetes-check test-two test-containers test-containers-local
+	checks diagrams diagrams-check openapi-lint fuzz-api up down compose-check kubernetes-check test-two test-containers test-containers-local
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
@@ -88,10 +88,12 @@ generate: ## write the generated code anew
 verify: lint ## lint, generated code, diagrams, manifests, race detector, and all tests on one and on two of everything
 	@$(MAKE) --no-print-directory generate
 	@git diff --exit-code -- '*.gen.go' || { echo "generated code differs from its source: commit the result of make generate" >&2; exit 1; }
-	@$(MAKE) --no-print-directory openapi-lint diagrams-check compose-check kubernetes-check
+	@$(MAKE) --no-print-directory checks
 	@$(CARAVAN) testdb --with all -- $(GO) test -race -timeout 30m $$($(GO) list ./services/... ./deploy/...)
 	@$(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory test-two
+
+checks: openapi-lint diagrams-check compose-check kubernetes-check ## documents, diagrams, compose file and manifests against the code
 
 diagrams: caravan ## draw docs/diagrams anew from schemas, events and access control
 	@$(CARAVAN) testdb -- $(GO) -C deploy/diagrams run . -root $(CURDIR)
