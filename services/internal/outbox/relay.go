@@ -217,7 +217,7 @@ func (r *Relay) round(ctx context.Context, conn *pgxpool.Conn) (published int, m
 	if _, err := conn.Exec(ctx, markPublished, acked); err != nil {
 		return 0, false, fmt.Errorf("mark published: %w", err)
 	}
-	return len(acked), more || failures != nil, nil
+	return len(acked), more, nil
 }
 
 func keysOf(entries []Entry) []string {

@@ -13,24 +13,34 @@ import (
 // concurrent use.
 type Gate struct {
 	within time.Duration
+	most   int // may wait at a time
 
 	mu      sync.Mutex
 	free    int
 	waiting *list.List // of chan struct{}, who came last in front
 }
 
+// mostWaiting bounds what a crowd can take of the process: a waiting checkout
+// is a connection and a goroutine.
+const mostWaiting = 10_000
+
 // NewGate admits atOnce checkouts; one that has waited for within is refused.
 func NewGate(atOnce int, within time.Duration) *Gate {
-	return &Gate{within: within, free: atOnce, waiting: list.New()}
+	return &Gate{within: within, most: mostWaiting, free: atOnce, waiting: list.New()}
 }
 
-// enter waits for its turn; ErrBusy when none came in time. Who entered leaves.
+// enter waits for its turn; ErrBusy when none came in time, or when too many
+// wait already. Who entered leaves.
 func (g *Gate) enter(ctx context.Context) error {
 	g.mu.Lock()
 	if g.free > 0 {
 		g.free--
 		g.mu.Unlock()
 		return nil
+	}
+	if g.waiting.Len() >= g.most {
+		g.mu.Unlock()
+		return ErrBusy
 	}
 	turn := make(chan struct{})
 	place := g.waiting.PushFront(turn)

@@ -107,3 +107,22 @@ func TestNoTurnIsLost(t *testing.T) {
 		t.Errorf("in the end %d are free, %d wait", g.free, g.waiting.Len())
 	}
 }
+
+func TestTheCrowdIsBounded(t *testing.T) {
+	g := NewGate(1, time.Minute)
+	g.most = 2
+	if err := g.enter(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	ctx, giveUp := context.WithCancel(context.Background())
+	order := queue(t, g, ctx, 2)
+	if err := g.enter(context.Background()); !errors.Is(err, ErrBusy) {
+		t.Errorf("third in the crowd: got %v, want %v at once", err, ErrBusy)
+	}
+	giveUp()
+	for range 2 {
+		if got := <-order; got != -1 {
+			t.Errorf("%d entered, though nobody left", got)
+		}
+	}
+}

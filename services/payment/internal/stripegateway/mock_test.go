@@ -96,9 +96,15 @@ func (j *judge) note(r *http.Response) error {
 	return nil
 }
 
-// TestRequestsAreStripes has every call of the adapter judged. Keys of our own
-// are in the list, so that one which is lost shows too.
-func TestRequestsAreStripes(t *testing.T) {
+// made is one call of the adapter, and the requests that it should make, with
+// the keys of our own: one which is lost shows too.
+type made struct {
+	call func(ctx context.Context, g *Gateway) error
+	want []string
+}
+
+// calls are all that the adapter can make.
+func calls() map[string]made {
 	var (
 		order   = payment.Order{ID: uuid.MustParse("01900000-0000-7000-8000-000000000001"), Number: "7KQX-M2VT-9R6"}
 		attempt = payment.Attempt{
@@ -112,10 +118,7 @@ func TestRequestsAreStripes(t *testing.T) {
 	saved.Means.Customer = "cus_1"
 	surplus := refund
 	surplus.Kind = payment.RefundSurplus
-	tests := map[string]struct {
-		call func(ctx context.Context, g *Gateway) error
-		want []string
-	}{
+	return map[string]made{
 		"create": {func(ctx context.Context, g *Gateway) error {
 			_, err := g.CreateIntent(ctx, order, attempt)
 			return err
@@ -167,10 +170,14 @@ func TestRequestsAreStripes(t *testing.T) {
 			return g.Each(ctx, func(audit.Held) error { return nil })
 		}, []string{"GET /v1/payment_intents"}},
 	}
+}
+
+// TestRequestsAreStripes has every call of the adapter judged.
+func TestRequestsAreStripes(t *testing.T) {
 	judge := newJudge(t)
 	for _, manual := range []bool{false, true} {
 		g := New(Config{APIKey: "sk_test_1", APIBase: judge.url, ReturnURL: "http://localhost:3000/orders", ManualCapture: manual, CallTimeout: 10 * time.Second})
-		for name, tt := range tests {
+		for name, tt := range calls() {
 			t.Run(fmt.Sprintf("%s, manual capture %t", name, manual), func(t *testing.T) {
 				judge.requests, judge.refusals = nil, nil
 				if err := tt.call(context.Background(), g); err != nil {
