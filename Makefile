@@ -51,6 +51,7 @@ test: test-units simulate test-stack ## all tests, on servers and a stack of the
 # The packages outside tests/, each store test on real servers that live for this run.
 test-units: caravan
 	@$(CARAVAN) testdb --with all -- $(GO) test -timeout 15m $$($(GO) list ./... | grep -v -e '/tests' -e /services/simulator)
+	@GOWORK=off $(GO) -C dapr/runtime test ./names
 
 # -v shows what was tried: steps and faults of each kind.
 simulate: ## run the cores of order, payment and stock together under 10,000 seeds of faults

@@ -15,7 +15,7 @@ func goarch() string { return runtime.GOARCH }
 // Dapr builds daprd and sentry from the nested module and answers the folder that holds both.
 func (c *Cache) Dapr(ctx context.Context) (string, error) {
 	module := filepath.Join(c.root, "dapr/runtime")
-	inputs := []string{"go.mod", "go.sum", "build.sh", "fixes/pipeline.go", "cmd/daprd/main.go", "cmd/sentry/main.go"}
+	inputs := []string{"go.mod", "go.sum", "build.sh", "fixes/pipeline.go", "cmd/daprd/main.go", "cmd/sentry/main.go", "names/names.go"}
 	for i := range inputs {
 		inputs[i] = filepath.Join(module, inputs[i])
 	}
