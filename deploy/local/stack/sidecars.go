@@ -51,6 +51,9 @@ func (p *plan) sidecar(instance string) supervise.Unit {
 	}}
 }
 
+// mailFetch is how many bytes of events a fetch for mails waits for; components/pubsub.yaml tells why.
+const mailFetch = "65536"
+
 // importBody is for the two sidecars that a product import passes through.
 const importBody = "4Gi"
 
@@ -98,6 +101,9 @@ func (p *plan) sidecarEnv(app string) []string {
 	}
 	if app == cart {
 		list = append(list, "SHOP_CARTS_URL="+p.mongo.URL())
+	}
+	if app == notification {
+		list = append(list, "SHOP_FETCH_MIN="+mailFetch)
 	}
 	return list
 }

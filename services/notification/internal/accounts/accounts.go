@@ -26,11 +26,12 @@ type Invoker interface {
 	Invoke(ctx context.Context, app, path string, in, out any) error
 }
 
-// Client implements notification.Directory.
+// Client implements notification.Directory. Safe for concurrent use.
 type Client struct {
 	invoker Invoker
 	// patience bounds one call, so that a slow neighbour leaves time for the mail.
 	patience time.Duration
+	contacts contacts
 }
 
 // New makes a client.
@@ -38,34 +39,11 @@ func New(invoker Invoker, patience time.Duration) *Client {
 	return &Client{invoker: invoker, patience: patience}
 }
 
-type contactAnswer struct {
-	// Erased is always answered: without it the answer is not understood.
-	Erased    *bool  `json:"erased"`
-	Email     string `json:"email"`
-	FirstName string `json:"first_name"`
-	LastName  string `json:"last_name"`
-}
-
 type tokenAnswer struct {
 	Result    string    `json:"result"`
 	Token     string    `json:"token"`
 	ExpiresAt time.Time `json:"expires_at"`
 	Email     string    `json:"email"`
-}
-
-// Contact implements notification.Directory.
-func (c *Client) Contact(ctx context.Context, userID uuid.UUID) (notification.Contact, bool, error) {
-	var a contactAnswer
-	if err := c.ask(ctx, contactsPath, map[string]any{"user_id": userID}, &a); err != nil {
-		return notification.Contact{}, false, err
-	}
-	switch {
-	case a.Erased == nil || (!*a.Erased && a.Email == ""):
-		return notification.Contact{}, false, fmt.Errorf("accounts: %s: the answer is not understood", contactsPath)
-	case *a.Erased:
-		return notification.Contact{}, false, nil
-	}
-	return notification.Contact{Email: a.Email, FirstName: a.FirstName, LastName: a.LastName}, true, nil
 }
 
 // ResetToken implements notification.Directory.

@@ -39,16 +39,18 @@ func (u *user) Invoke(ctx context.Context, app, path string, in, out any) error 
 
 func TestContact(t *testing.T) {
 	id := uuid.MustParse("0195942a-3c48-7000-8000-000000000002")
+	of := func(rest string) string { return `{"contacts":[{"user_id":"` + id.String() + `"` + rest + `}]}` }
 	cases := map[string]struct {
 		answer string
 		want   notification.Contact
 		found  bool
 		fails  bool
 	}{
-		"known": {`{"erased":false,"email":"ada@example.com","first_name":"Ada","last_name":"Lovelace","locale":"en"}`,
+		"known": {of(`,"erased":false,"email":"ada@example.com","first_name":"Ada","last_name":"Lovelace","locale":"en"`),
 			notification.Contact{Email: "ada@example.com", FirstName: "Ada", LastName: "Lovelace"}, true, false},
-		"erased":     {`{"erased":true}`, notification.Contact{}, false, false},
-		"no address": {`{"erased":false}`, notification.Contact{}, false, true},
+		"erased":     {of(`,"erased":true`), notification.Contact{}, false, false},
+		"no address": {of(`,"erased":false`), notification.Contact{}, false, true},
+		"unanswered": {`{"contacts":[]}`, notification.Contact{}, false, true},
 		"nonsense":   {`{}`, notification.Contact{}, false, true},
 	}
 	for name, c := range cases {
@@ -57,7 +59,7 @@ func TestContact(t *testing.T) {
 		if diff := cmp.Diff(c.want, got); diff != "" || found != c.found || (err != nil) != c.fails {
 			t.Errorf("%s: found %v, error %v, (-want +got):\n%s", name, found, err, diff)
 		}
-		if u.path != "user/internal/contacts" || u.in != `{"user_id":"`+id.String()+`"}` {
+		if u.path != "user/internal/contacts" || u.in != `{"user_ids":["`+id.String()+`"]}` {
 			t.Errorf("%s: asked %s %s", name, u.path, u.in)
 		}
 	}

@@ -206,8 +206,9 @@ func TestErase(t *testing.T) {
 	if lookup.str("account") != "erased" || strings.Contains(lookup.raw, a) {
 		t.Errorf("lookup: got %s", lookup.raw)
 	}
-	if c := s.want(200, "", "POST", "/internal/contacts", "", map[string]any{"user_id": p.id}); c.body["erased"] != true || len(c.body) != 1 {
-		t.Errorf("contact: got %s", c.raw)
+	c := s.want(200, "", "POST", "/internal/contacts", "", map[string]any{"user_ids": []string{p.id}})
+	if want := `{"contacts":[{"erased":true,"user_id":"` + p.id + `"}]}`; strings.TrimSpace(c.raw) != want {
+		t.Errorf("contacts: got %s, want %s", c.raw, want)
 	}
 	if u := s.want(200, "", "GET", "/v1/users/"+p.id, admin.access, nil); u.str("status") != "erased" || u.str("email") != "" {
 		t.Errorf("erased account: got %s", u.raw)

@@ -35,21 +35,26 @@ func (s *Server) LookupAddresses(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// LookupContact implements ServerInterface.
-func (s *Server) LookupContact(w http.ResponseWriter, r *http.Request) {
+// LookupContacts implements ServerInterface.
+func (s *Server) LookupContacts(w http.ResponseWriter, r *http.Request) {
 	web.Handle(w, r, func(ctx context.Context) (web.Response, error) {
-		in, err := web.Decode[UserRef](r)
+		in, err := web.Decode[UserRefs](r)
 		if err != nil {
 			return web.Response{}, err
 		}
-		u, alive, err := s.users.Contact(ctx, in.UserId)
+		alive, err := s.users.Contacts(ctx, in.UserIds)
 		if err != nil {
 			return web.Response{}, err
 		}
-		if !alive {
-			return web.OK(Contact{Erased: true}), nil
+		answer := Contacts{Contacts: make([]Contact, 0, len(in.UserIds))}
+		for _, id := range in.UserIds {
+			c := Contact{UserId: id, Erased: true}
+			if u, ok := alive[id]; ok {
+				c = Contact{UserId: id, Email: &u.Email.Typed, FirstName: &u.FirstName, LastName: &u.LastName, Locale: &u.Locale}
+			}
+			answer.Contacts = append(answer.Contacts, c)
 		}
-		return web.OK(Contact{Email: &u.Email.Typed, FirstName: &u.FirstName, LastName: &u.LastName, Locale: &u.Locale}), nil
+		return web.OK(answer), nil
 	})
 }
 

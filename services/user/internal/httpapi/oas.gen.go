@@ -80,11 +80,17 @@ type CodeConfirmation struct {
 
 // Contact defines model for Contact.
 type Contact struct {
-	Email     *string `json:"email,omitempty"`
-	Erased    bool    `json:"erased"`
-	FirstName *string `json:"first_name,omitempty"`
-	LastName  *string `json:"last_name,omitempty"`
-	Locale    *string `json:"locale,omitempty"`
+	Email     *string            `json:"email,omitempty"`
+	Erased    bool               `json:"erased"`
+	FirstName *string            `json:"first_name,omitempty"`
+	LastName  *string            `json:"last_name,omitempty"`
+	Locale    *string            `json:"locale,omitempty"`
+	UserId    openapi_types.UUID `json:"user_id"`
+}
+
+// Contacts defines model for Contacts.
+type Contacts struct {
+	Contacts []Contact `json:"contacts"`
 }
 
 // Credentials defines model for Credentials.
@@ -359,6 +365,11 @@ type UserRef struct {
 	UserId openapi_types.UUID `json:"user_id"`
 }
 
+// UserRefs defines model for UserRefs.
+type UserRefs struct {
+	UserIds []openapi_types.UUID `json:"user_ids"`
+}
+
 // VerificationRef defines model for VerificationRef.
 type VerificationRef struct {
 	UserId         openapi_types.UUID  `json:"user_id"`
@@ -460,8 +471,8 @@ type SetRolesParams struct {
 // LookupAddressesJSONRequestBody defines body for LookupAddresses for application/json ContentType.
 type LookupAddressesJSONRequestBody = AddressLookup
 
-// LookupContactJSONRequestBody defines body for LookupContact for application/json ContentType.
-type LookupContactJSONRequestBody = UserRef
+// LookupContactsJSONRequestBody defines body for LookupContacts for application/json ContentType.
+type LookupContactsJSONRequestBody = UserRefs
 
 // FormerEmailJSONRequestBody defines body for FormerEmail for application/json ContentType.
 type FormerEmailJSONRequestBody = EmailChangeRef
@@ -528,9 +539,9 @@ type ServerInterface interface {
 	// LookupAddresses Addresses of one account, and the state of the account
 	// (POST /internal/addresses/lookup)
 	LookupAddresses(w http.ResponseWriter, r *http.Request)
-	// LookupContact Where to write to a person
+	// LookupContacts Where to write to people
 	// (POST /internal/contacts)
-	LookupContact(w http.ResponseWriter, r *http.Request)
+	LookupContacts(w http.ResponseWriter, r *http.Request)
 	// FormerEmail The address that an account had before a change, which is told of it
 	// (POST /internal/email-changes/former)
 	FormerEmail(w http.ResponseWriter, r *http.Request)
@@ -678,11 +689,11 @@ func (siw *ServerInterfaceWrapper) LookupAddresses(w http.ResponseWriter, r *htt
 	handler.ServeHTTP(w, r)
 }
 
-// LookupContact operation middleware
-func (siw *ServerInterfaceWrapper) LookupContact(w http.ResponseWriter, r *http.Request) {
+// LookupContacts operation middleware
+func (siw *ServerInterfaceWrapper) LookupContacts(w http.ResponseWriter, r *http.Request) {
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.LookupContact(w, r)
+		siw.Handler.LookupContacts(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1705,7 +1716,7 @@ func HandlerWithOptions(si ServerInterface, options GorillaServerOptions) http.H
 
 	r.HandleFunc(options.BaseURL+"/internal/addresses/lookup", wrapper.LookupAddresses).Methods(http.MethodPost)
 
-	r.HandleFunc(options.BaseURL+"/internal/contacts", wrapper.LookupContact).Methods(http.MethodPost)
+	r.HandleFunc(options.BaseURL+"/internal/contacts", wrapper.LookupContacts).Methods(http.MethodPost)
 
 	r.HandleFunc(options.BaseURL+"/internal/password-resets/token", wrapper.PasswordResetToken).Methods(http.MethodPost)
 

@@ -22,6 +22,7 @@ FROM users u `
 
 const (
 	selectUser        = userColumns + `WHERE u.id = $1`
+	selectUsersByID   = userColumns + `WHERE u.id = ANY($1)`
 	selectUserByEmail = userColumns + `WHERE u.email_normalized = $1`
 	selectUserLocked  = userColumns + `WHERE u.id = $1 FOR UPDATE OF u`
 	selectUsers       = userColumns + `
@@ -84,6 +85,11 @@ func (s *Store) Add(ctx context.Context, u user.User, verification user.OneTime,
 // Find implements user.Accounts.
 func (s *Store) Find(ctx context.Context, id uuid.UUID) (user.User, error) {
 	return one(ctx, s, "find account", user.ErrUserNotFound, scanUser, selectUser, id)
+}
+
+// FindAll implements user.Accounts.
+func (s *Store) FindAll(ctx context.Context, ids []uuid.UUID) ([]user.User, error) {
+	return many(ctx, s, "find accounts", scanUser, selectUsersByID, ids)
 }
 
 // FindByEmail implements user.Accounts.

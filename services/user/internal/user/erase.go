@@ -3,7 +3,6 @@ package user
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -94,14 +93,18 @@ func (s *Service) Export(ctx context.Context, id uuid.UUID) (Export, error) {
 	return e, nil
 }
 
-// Contact answers Notification; false for an account that is erased or unknown.
-func (s *Service) Contact(ctx context.Context, id uuid.UUID) (User, bool, error) {
-	u, err := s.Accounts.Find(ctx, id)
-	if errors.Is(err, ErrUserNotFound) {
-		return User{}, false, nil
-	}
+// Contacts answers Notification: the accounts of these ids that are neither
+// erased nor unknown.
+func (s *Service) Contacts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]User, error) {
+	found, err := s.Accounts.FindAll(ctx, ids)
 	if err != nil {
-		return User{}, false, err
+		return nil, err
 	}
-	return u, u.Status != Erased, nil
+	alive := make(map[uuid.UUID]User, len(found))
+	for _, u := range found {
+		if u.Status != Erased {
+			alive[u.ID] = u
+		}
+	}
+	return alive, nil
 }

@@ -18,6 +18,8 @@ type Accounts interface {
 	// answers ErrEmailTaken.
 	Add(ctx context.Context, u User, verification OneTime, evs ...events.Event) error
 	Find(ctx context.Context, id uuid.UUID) (User, error)
+	// FindAll leaves out who is unknown.
+	FindAll(ctx context.Context, ids []uuid.UUID) ([]User, error)
 	FindByEmail(ctx context.Context, normal string) (User, error)
 	// Update locks the account, saves what fn made of it unless fn gave an
 	// error, and appends the events; all in the transaction of ctx, if any.
