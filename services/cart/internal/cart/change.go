@@ -26,12 +26,20 @@ type rule func(c *Cart, now time.Time) (changed bool, err error)
 // each write leaves its id in the document, and a retry that finds it knows.
 // A positive slide moves the cart's end of life.
 func (s *Carts) change(ctx context.Context, o Owner, slide time.Duration, r rule) (Cart, error) {
-	release, err := s.locks.acquire(ctx, o.Key())
+	return s.changeFrom(ctx, nil, o, slide, r)
+}
+
+// changeFrom is change, but first tries on a document that was read a moment ago.
+func (s *Carts) changeFrom(ctx context.Context, found *document, o Owner, slide time.Duration, r rule) (Cart, error) {
+	release, waited, err := s.locks.acquire(ctx, o.Key())
 	if err != nil {
 		return Cart{}, ErrBusy.Because(err)
 	}
 	defer release()
 	w := write{carts: s, owner: o, slide: slide, id: s.NewID().String()}
+	if !waited { // else whoever was before us has changed it
+		w.found = found
+	}
 	for failures := 0; w.tries < maxTries; w.tries++ {
 		if err := pause(ctx, w.tries); err != nil {
 			return Cart{}, ErrBusy.Because(err)
@@ -58,11 +66,23 @@ type write struct {
 	id    string
 	mark  string
 	tries int
+	found *document // for the first try
+}
+
+// load reads the document, or takes the one that is known already.
+func (w *write) load(ctx context.Context, now time.Time) (Cart, string, error) {
+	if w.found == nil {
+		return w.carts.load(ctx, w.owner, now)
+	}
+	known := *w.found
+	w.found = nil
+	c, err := w.carts.amountsTo(w.owner, known.cart, known.tag, now)
+	return c, known.tag, err
 }
 
 func (w *write) try(ctx context.Context, r rule) (Cart, bool, error) {
 	now := w.carts.now()
-	c, tag, err := w.carts.load(ctx, w.owner, now)
+	c, tag, err := w.load(ctx, now)
 	if err != nil {
 		return Cart{}, false, err
 	}

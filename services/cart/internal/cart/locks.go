@@ -18,15 +18,22 @@ type turn struct {
 	waiting int
 }
 
-// acquire waits for the key's turn or for the end of ctx.
-func (l *locks) acquire(ctx context.Context, key string) (release func(), err error) {
+// acquire waits for the key's turn or for the end of ctx, and tells whether
+// there was somebody to wait for.
+func (l *locks) acquire(ctx context.Context, key string) (release func(), waited bool, err error) {
 	t := l.join(key)
+	release = func() { t.free <- struct{}{}; l.leave(key, t) }
 	select {
 	case <-t.free:
-		return func() { t.free <- struct{}{}; l.leave(key, t) }, nil
+		return release, false, nil
+	default:
+	}
+	select {
+	case <-t.free:
+		return release, true, nil
 	case <-ctx.Done():
 		l.leave(key, t)
-		return nil, ctx.Err()
+		return nil, true, ctx.Err()
 	}
 }
 

@@ -16,6 +16,16 @@ type Ask struct {
 	Call *Call
 	// IfMatch is a version tag, "*" for any stored cart, or empty.
 	IfMatch string
+
+	// found is the document as Admit read it: the change that follows begins with
+	// it, as its compare-and-set shows whether it still stands.
+	found *document
+}
+
+// document is a cart as the store has it, with the tag that a write must name.
+type document struct {
+	cart Cart
+	tag  string
 }
 
 // Outcome is a cart after a request. Replayed: an earlier request with the
@@ -89,18 +99,23 @@ func (s *Carts) read(ctx context.Context, o Owner) (Cart, error) {
 
 // Admit makes the checks that come before a body is looked at: a replayed key
 // (the outcome is then final), the guest's token, the precondition. They are
-// made again when the change is applied.
-func (s *Carts) Admit(ctx context.Context, ask Ask) (Outcome, error) {
+// made again when the change that the answered Ask asks for is applied.
+func (s *Carts) Admit(ctx context.Context, ask Ask) (Ask, Outcome, error) {
 	if ask.Call == nil && ask.IfMatch == "" && !ask.Owner.IsGuest() {
-		return Outcome{}, nil
+		return ask, Outcome{}, nil
 	}
 	now := s.now()
-	c, _, err := s.load(ctx, ask.Owner, now)
+	doc, tag, err := s.Store.Load(ctx, ask.Owner.Key())
 	if err != nil {
-		return Outcome{}, asFault(err)
+		return ask, Outcome{}, ErrStore.Because(err)
+	}
+	ask.found = &document{doc, tag}
+	c, err := s.amountsTo(ask.Owner, doc, tag, now)
+	if err != nil {
+		return ask, Outcome{}, err
 	}
 	replayed, err := ask.check(&c, now)
-	return Outcome{Cart: c, Replayed: replayed}, err
+	return ask, Outcome{Cart: c, Replayed: replayed}, err
 }
 
 func (a Ask) check(c *Cart, now time.Time) (replayed bool, err error) {
@@ -118,7 +133,7 @@ func (a Ask) check(c *Cart, now time.Time) (replayed bool, err error) {
 // apply changes a cart under the conditions of the request.
 func (s *Carts) apply(ctx context.Context, ask Ask, r rule) (Outcome, error) {
 	replayed := false
-	c, err := s.change(ctx, ask.Owner, s.TTL, func(c *Cart, now time.Time) (bool, error) {
+	c, err := s.changeFrom(ctx, ask.found, ask.Owner, s.TTL, func(c *Cart, now time.Time) (bool, error) {
 		var err error
 		if replayed, err = ask.check(c, now); replayed || err != nil {
 			return false, err

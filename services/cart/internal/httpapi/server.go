@@ -62,8 +62,7 @@ func (s *Server) askOf(r *http.Request) (cart.Ask, cart.Outcome, error) {
 		call := cart.NewCall(r.URL.Path, key, web.RawBody(r))
 		ask.Call = &call
 	}
-	out, err := s.carts.Admit(r.Context(), ask)
-	return ask, out, err
+	return s.carts.Admit(r.Context(), ask)
 }
 
 // write runs a change of a cart between its checks and its answer.
