@@ -23,7 +23,7 @@ type config struct {
 	PayBy    time.Duration `env:"PAY_BY" envDefault:"15m"`
 	PayGrace time.Duration `env:"PAY_GRACE" envDefault:"10m"`
 	Workers  int           `env:"PAYMENT_WORKERS" envDefault:"8"`
-	Poll     time.Duration `env:"PAYMENT_POLL" envDefault:"500ms"`
+	Poll     time.Duration `env:"PAYMENT_POLL" envDefault:"250ms"`
 	// CallTimeout bounds each call to the provider, below a worker's lease.
 	CallTimeout time.Duration `env:"STRIPE_TIMEOUT" envDefault:"8s"`
 }

@@ -126,7 +126,8 @@ const maxBehind = 10_000
 
 const (
 	queueBatch = 500
-	queuePoll  = 250 * time.Millisecond
+	// queuePoll is for what another replica has queued, or one that died since.
+	queuePoll = time.Second
 	// queuePause is how long a worker rests after a failure: the index or Redis
 	// is away, and the queue keeps what waits.
 	queuePause = time.Second

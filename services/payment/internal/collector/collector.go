@@ -37,12 +37,13 @@ type Collector struct {
 	log     *slog.Logger
 	workers int
 	poll    time.Duration
+	look    chan struct{} // takes a worker that idles
 }
 
-// New makes a collector. poll is how often each worker looks for orders that
+// New makes a collector. poll is how often one worker looks for orders that
 // nobody woke it for: those of another replica, and those whose time has come.
 func New(queue Queue, gateway payment.Gateway, refund payment.Refunder, log *slog.Logger, workers int, poll time.Duration) *Collector {
-	return &Collector{queue: queue, gateway: gateway, refund: refund, log: log, workers: workers, poll: poll}
+	return &Collector{queue: queue, gateway: gateway, refund: refund, log: log, workers: workers, poll: poll, look: make(chan struct{})}
 }
 
 // Run works until ctx ends, waits for its workers and returns nil. A call that
@@ -52,26 +53,53 @@ func (c *Collector) Run(ctx context.Context) error {
 	for range c.workers {
 		wg.Go(func() { c.work(ctx) })
 	}
+	c.remind(ctx)
 	wg.Wait()
 	return nil
 }
 
+// remind sends a worker to look once in a while, until ctx ends.
+func (c *Collector) remind(ctx context.Context) {
+	tick := time.NewTicker(c.poll)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			c.sendOne()
+		}
+	}
+}
+
+// sendOne has an idle worker look for orders, if there is one.
+func (c *Collector) sendOne() {
+	select {
+	case c.look <- struct{}{}:
+	default:
+	}
+}
+
 func (c *Collector) work(ctx context.Context) {
+	sent := true // at the start, orders may be waiting
 	for ctx.Err() == nil {
 		found, err := c.Once(ctx)
 		if err != nil && ctx.Err() == nil {
 			c.log.Warn("payment work interrupted", "error", err)
 		}
 		if found && err == nil {
+			if sent { // where nobody was woken for one order, there may be many
+				c.sendOne()
+			}
 			continue
 		}
-		t := time.NewTimer(c.poll + rand.N(c.poll/4+1))
 		select {
 		case <-ctx.Done():
 		case <-c.queue.Woken():
-		case <-t.C:
+			sent = false
+		case <-c.look:
+			sent = true
 		}
-		t.Stop()
 	}
 }
 

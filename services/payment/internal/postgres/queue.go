@@ -31,7 +31,7 @@ type Job struct {
 
 // A lease that a crash of the server forgets is merely taken again, so its
 // commit need not wait for the disk.
-const relaxCommit = `SET LOCAL synchronous_commit TO off`
+const relaxCommit = `SELECT set_config('synchronous_commit', 'off', true)`
 
 const claimOrder = `
 WITH due AS (
@@ -44,33 +44,35 @@ FROM due WHERE p.order_id = due.order_id RETURNING p.order_id, p.tries, p.tracep
 // Claim leases the order that has waited longest; false when none is due.
 func (s *Store) Claim(ctx context.Context) (job Job, ok bool, err error) {
 	job.Lease = s.newID()
-	err = s.db.InTx(ctx, func(ctx context.Context) error {
-		batch := &pgx.Batch{}
-		batch.Queue(relaxCommit)
-		batch.Queue(claimOrder, job.Lease, lease)
-		res := s.db.Conn(ctx).SendBatch(ctx, batch)
-		if _, err := res.Exec(); err != nil {
-			_ = res.Close()
-			return err
-		}
-		err := res.QueryRow().Scan(&job.ID, &job.Tries, &job.Traceparent)
-		if cerr := res.Close(); err == nil {
-			err = cerr
-		}
-		if err != nil {
-			return err
-		}
-		l, err := s.lock(ctx, job.ID)
-		job.Order, job.nudges = l.Order, l.nudges
-		return err
-	})
-	if errors.Is(err, pgx.ErrNoRows) {
+	switch err := s.takeLease(ctx, &job); {
+	case errors.Is(err, pgx.ErrNoRows):
 		return Job{}, false, nil
+	case err != nil:
+		return Job{}, false, fmt.Errorf("claim order: %w", err)
 	}
+	// What changes from here on is seen by Record, which locks the order.
+	l, err := s.find(ctx, job.ID)
 	if err != nil {
 		return Job{}, false, fmt.Errorf("claim order: %w", err)
 	}
+	job.Order, job.nudges = l.Order, l.nudges
 	return job, true, nil
+}
+
+// takeLease runs as one transaction, as a batch outside of one does.
+func (s *Store) takeLease(ctx context.Context, job *Job) error {
+	batch := &pgx.Batch{}
+	batch.Queue(relaxCommit)
+	batch.Queue(claimOrder, job.Lease, lease)
+	res := s.db.Conn(ctx).SendBatch(ctx, batch)
+	_, err := res.Exec()
+	if err == nil {
+		err = res.QueryRow().Scan(&job.ID, &job.Tries, &job.Traceparent)
+	}
+	if cerr := res.Close(); err == nil {
+		err = cerr
+	}
+	return err
 }
 
 // Record takes what the provider said into the order and names the next call.

@@ -100,7 +100,7 @@ func dueNow(o payment.Order) due {
 	return due{ever: step.Kind != payment.StepNone || step.Again > 0}
 }
 
-// locked is an order as its row lock found it.
+// locked is an order as its row was found, under a lock or not.
 type locked struct {
 	payment.Order
 	lease  uuid.UUID
@@ -141,17 +141,22 @@ func (s *Store) lock(ctx context.Context, id uuid.UUID) (locked, error) {
 
 // Find implements payment.Orders.
 func (s *Store) Find(ctx context.Context, id uuid.UUID) (payment.Order, error) {
+	l, err := s.find(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return payment.Order{}, payment.ErrOrderUnknown
+	}
+	return l.Order, err
+}
+
+// find reads an order without a lock.
+func (s *Store) find(ctx context.Context, id uuid.UUID) (locked, error) {
 	batch := &pgx.Batch{}
 	batch.Queue(selectOrder, id)
 	batch.Queue(selectAttempts, id)
 	batch.Queue(selectRefunds, id)
 	res := s.db.Conn(ctx).SendBatch(ctx, batch)
 	defer func() { _ = res.Close() }()
-	l, err := readOrder(res)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return payment.Order{}, payment.ErrOrderUnknown
-	}
-	return l.Order, err
+	return readOrder(res)
 }
 
 // readOrder takes the results of an order's three selects.
