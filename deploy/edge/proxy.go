@@ -19,6 +19,7 @@ import (
 type edge struct {
 	cfg   config
 	proxy *httputil.ReverseProxy
+	gates map[string]*gate // by service
 	log   *slog.Logger
 }
 
@@ -38,7 +39,10 @@ func callOf(ctx context.Context) *call {
 }
 
 func newEdge(cfg config, log *slog.Logger) *edge {
-	e := &edge{cfg: cfg, log: log}
+	e := &edge{cfg: cfg, log: log, gates: map[string]*gate{}}
+	for _, app := range apps {
+		e.gates[app] = &gate{free: cfg.Calls}
+	}
 	e.proxy = &httputil.ReverseProxy{
 		Rewrite:        e.rewrite,
 		ModifyResponse: e.modifyResponse,
@@ -79,6 +83,13 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	to, why := check(r)
 	if why == nil {
 		why = e.boundBody(w, r, to)
+	}
+	if g := e.gates[to.app]; why == nil && g != nil && !to.streams {
+		if g.enter(r.Context(), e.cfg.Wait) {
+			defer g.leave()
+		} else {
+			why = busy
+		}
 	}
 	if why != nil {
 		// The body may be unread and of any size: no further request on this connection.

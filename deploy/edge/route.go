@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -11,6 +12,9 @@ import (
 // maxURI bounds the request target. With the headers' bound it stays below the
 // sidecar's --read-buffer-size of 16 KiB, which covers both.
 const maxURI = 8 << 10
+
+// apps are the services that clients may call.
+var apps = []string{"user", "product", "cart", "order", "payment", "notification"}
 
 // route is a request that may pass.
 type route struct {
@@ -64,13 +68,8 @@ func split(raw string) (app, rest string, ok bool) {
 		return "", "", false
 	}
 	app, call, _ = strings.Cut(call, "/")
-	switch app {
-	case "user", "product", "cart", "order", "payment", "notification":
-	default:
-		return "", "", false
-	}
 	rest, ok = strings.CutPrefix(call, "method/")
-	if !ok {
+	if !ok || !slices.Contains(apps, app) {
 		return "", "", false
 	}
 	first, after, _ := strings.Cut(rest, "/")

@@ -32,6 +32,8 @@ type Service struct {
 	Gate  *Gate         // who may run; nil: everybody
 	Lease time.Duration // how long one checkout may run
 	PayBy time.Duration
+
+	scarce scarce
 }
 
 // Request is what a customer wants to order.
@@ -98,12 +100,16 @@ type run struct {
 	answer idempotency.Answer
 
 	cart    Cart
+	read    bool // the cart
 	account Account
 
 	prepared, held, taken bool
 }
 
 func (r *run) steps(ctx context.Context) error {
+	if err := r.look(ctx); err != nil {
+		return err
+	}
 	if err := r.gather(ctx); err != nil {
 		return err
 	}
@@ -136,7 +142,9 @@ func (r *run) gather(ctx context.Context) error {
 	var wg sync.WaitGroup
 	var cartErr, accountErr, meansErr error
 	var known bool
-	wg.Go(func() { r.cart, cartErr = r.Carts.Read(ctx, r.c.UserID) })
+	if !r.read {
+		wg.Go(func() { r.cart, cartErr = r.Carts.Read(ctx, r.c.UserID) })
+	}
 	wg.Go(func() {
 		r.account, accountErr = r.Accounts.Lookup(ctx, r.c.UserID, []uuid.UUID{r.req.ShippingAddress, r.req.BillingAddress})
 	})
@@ -180,7 +188,7 @@ func (r *run) hold(ctx context.Context) ([]order.Item, error) {
 	case err != nil:
 		return nil, err
 	case len(h.OutOfStock) > 0:
-		return nil, naming(ErrOutOfStock, h.OutOfStock)
+		return nil, r.outOfStock(h.OutOfStock)
 	case len(h.Unavailable) > 0:
 		return nil, naming(ErrNotForSale, h.Unavailable)
 	case len(h.Items) == 0:
