@@ -8,10 +8,9 @@ import (
 	"time"
 )
 
-// gate bounds how many calls of one service are under way; others wait, and who
-// came last is next. A crowd then waits here, where it costs a connection, instead
-// of taking the time of two sidecars from everybody who comes after it. Each
-// service has a gate of its own: one that hangs holds up no other.
+// gate bounds how many calls of one kind are under way; others wait, and who came
+// last is next. A crowd then waits here, where it costs a connection, instead of
+// taking the time of two sidecars from everybody who comes after it.
 type gate struct {
 	mu      sync.Mutex
 	free    int
@@ -21,7 +20,9 @@ type gate struct {
 // mostWaiting bounds what a crowd can take of this process.
 const mostWaiting = 10_000
 
-var busy = &refusal{status: http.StatusServiceUnavailable, code: "edge_busy", detail: "Too many are calling at this moment: try again."}
+// busy asks for more patience than a neighbour that restarts: a crowd that comes
+// again all at once would bury whoever came just before it.
+var busy = &refusal{status: http.StatusServiceUnavailable, code: "edge_busy", detail: "Too many are calling at this moment: try again.", after: "5"}
 
 // enter waits for a turn; false when none came in time, or too many wait. Who
 // entered leaves.

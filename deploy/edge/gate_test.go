@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -103,12 +104,14 @@ func TestTurnsAreNeitherLostNorDoubled(t *testing.T) {
 	}
 }
 
-// One service that hangs, and a crowd before it, hold up no call of another; who does
+// A crowd before one call holds up no other call, of the same service either; who does
 // not get a turn is told to come again.
-func TestCrowdsWaitBeforeTheirOwnServiceOnly(t *testing.T) {
+func TestCrowdsWaitForTheirOwnCallOnly(t *testing.T) {
 	release := make(chan struct{})
-	base, _ := start(t, func(c *config) { c.Calls, c.Wait = 2, 150*time.Millisecond }, func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == invoke+"order/method/v1/orders" {
+	base, _ := start(t, func(c *config) {
+		c.Crowds, c.CrowdCalls, c.CrowdWait = []string{"POST order/v1/orders"}, 2, 150*time.Millisecond
+	}, func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost {
 			<-release
 		}
 		w.WriteHeader(http.StatusNoContent)
@@ -118,7 +121,7 @@ func TestCrowdsWaitBeforeTheirOwnServiceOnly(t *testing.T) {
 	statuses := map[string]int{}
 	for range 6 {
 		wg.Go(func() {
-			resp, body := do(t, "GET", base+invoke+"order/method/v1/orders", nil, nil)
+			resp, body := do(t, "POST", base+invoke+"order/method/v1/orders?a=b", strings.NewReader("{}"), nil)
 			code := ""
 			if resp.StatusCode == http.StatusServiceUnavailable {
 				var p problem
@@ -133,16 +136,16 @@ func TestCrowdsWaitBeforeTheirOwnServiceOnly(t *testing.T) {
 		})
 	}
 	time.Sleep(30 * time.Millisecond)
-	for range 5 {
+	for _, path := range []string{"order/method/v1/orders", "order/method/v1/orders/1", "user/method/v1/users/me"} {
 		began := time.Now()
-		if resp, _ := do(t, "GET", base+invoke+"user/method/v1/users/me", nil, nil); resp.StatusCode != http.StatusNoContent || time.Since(began) > time.Second {
-			t.Errorf("another service: %d after %s", resp.StatusCode, time.Since(began))
+		if resp, _ := do(t, "GET", base+invoke+path, nil, nil); resp.StatusCode != http.StatusNoContent || time.Since(began) > time.Second {
+			t.Errorf("%s: %d after %s", path, resp.StatusCode, time.Since(began))
 		}
 	}
 	time.Sleep(300 * time.Millisecond)
 	close(release)
 	wg.Wait()
-	if statuses["204"] != 2 || statuses["503 edge_busy 1"] != 4 {
+	if statuses["204"] != 2 || statuses["503 edge_busy 5"] != 4 {
 		t.Errorf("got %v, want two answers and four that come again", statuses)
 	}
 }

@@ -34,10 +34,12 @@ type config struct {
 	HeaderTimeout time.Duration `env:"EDGE_HEADER_TIMEOUT" envDefault:"10s"`
 	Timeout       time.Duration `env:"EDGE_TIMEOUT" envDefault:"60s"`
 	IdleTimeout   time.Duration `env:"EDGE_IDLE_TIMEOUT" envDefault:"90s"`
-	// Calls is how many calls of one service may be under way; Wait is how long
-	// further ones wait for their turn, before Timeout begins.
-	Calls int           `env:"EDGE_CALLS_AT_ONCE" envDefault:"64"`
-	Wait  time.Duration `env:"EDGE_WAIT" envDefault:"45s"`
+	// Crowds are the calls that a crowd may make in one moment, as method, service
+	// and path. Of each, CrowdCalls are let through at a time; further ones wait for
+	// CrowdWait at most, before Timeout begins.
+	Crowds     []string      `env:"EDGE_CROWDS" envDefault:"POST order/v1/orders"`
+	CrowdCalls int           `env:"EDGE_CROWD_CALLS" envDefault:"16"`
+	CrowdWait  time.Duration `env:"EDGE_CROWD_WAIT" envDefault:"45s"`
 	// StallTimeout ends an import whose client sends nothing for so long.
 	StallTimeout time.Duration `env:"EDGE_STALL_TIMEOUT" envDefault:"60s"`
 	// Grace is how long open calls may take to end at shutdown.
@@ -70,8 +72,8 @@ func run(ctx context.Context, log *slog.Logger) error {
 	if cfg.Sidecar.Scheme != "http" || cfg.Sidecar.Host == "" || cfg.Sidecar.Path != "" {
 		return fmt.Errorf("EDGE_SIDECAR must look like http://127.0.0.1:PORT")
 	}
-	if cfg.Calls < 1 {
-		return fmt.Errorf("EDGE_CALLS_AT_ONCE is %d, and must be positive", cfg.Calls)
+	if cfg.CrowdCalls < 1 {
+		return fmt.Errorf("EDGE_CROWD_CALLS is %d, and must be positive", cfg.CrowdCalls)
 	}
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)))

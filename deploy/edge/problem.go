@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 )
@@ -32,7 +33,7 @@ func (r refusal) encode(traceID string) []byte {
 func (r refusal) headers(h http.Header) {
 	h.Set("Content-Type", problemType)
 	if r.status == http.StatusServiceUnavailable {
-		h.Set("Retry-After", "1")
+		h.Set("Retry-After", cmp.Or(r.after, "1"))
 	}
 	if r.allow != "" {
 		h.Set("Allow", r.allow)

@@ -19,7 +19,7 @@ import (
 type edge struct {
 	cfg   config
 	proxy *httputil.ReverseProxy
-	gates map[string]*gate // by service
+	gates map[string]*gate // of the calls that crowds make
 	log   *slog.Logger
 }
 
@@ -40,8 +40,8 @@ func callOf(ctx context.Context) *call {
 
 func newEdge(cfg config, log *slog.Logger) *edge {
 	e := &edge{cfg: cfg, log: log, gates: map[string]*gate{}}
-	for _, app := range apps {
-		e.gates[app] = &gate{free: cfg.Calls}
+	for _, call := range cfg.Crowds {
+		e.gates[call] = &gate{free: cfg.CrowdCalls}
 	}
 	e.proxy = &httputil.ReverseProxy{
 		Rewrite:        e.rewrite,
@@ -84,8 +84,8 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if why == nil {
 		why = e.boundBody(w, r, to)
 	}
-	if g := e.gates[to.app]; why == nil && g != nil && !to.streams {
-		if g.enter(r.Context(), e.cfg.Wait) {
+	if g := e.gates[to.call]; why == nil && g != nil {
+		if g.enter(r.Context(), e.cfg.CrowdWait) {
 			defer g.leave()
 		} else {
 			why = busy

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -13,12 +12,10 @@ import (
 // sidecar's --read-buffer-size of 16 KiB, which covers both.
 const maxURI = 8 << 10
 
-// apps are the services that clients may call.
-var apps = []string{"user", "product", "cart", "order", "payment", "notification"}
-
 // route is a request that may pass.
 type route struct {
-	app string // empty for the sidecar's health
+	app  string // empty for the sidecar's health
+	call string // method, service and path, as in the configuration
 	// streams: the body is unbounded and must reach the sidecar in chunks.
 	streams bool
 }
@@ -28,6 +25,7 @@ type refusal struct {
 	status       int
 	code, detail string
 	allow        string // the Allow header of a 405
+	after        string // the Retry-After header of a 503; empty: a second
 }
 
 // match decides on the raw request target, before anything has decoded it.
@@ -56,7 +54,7 @@ func match(method, target string) (route, *refusal) {
 	if !allowedMethod(method) {
 		return route{}, &refusal{status: http.StatusMethodNotAllowed, code: "method_not_allowed", detail: "This method is not used here.", allow: "GET, HEAD, POST, PUT, PATCH, DELETE"}
 	}
-	return route{app: app, streams: app == "product" && rest == "v1/products/import" && method == http.MethodPost}, nil
+	return route{app: app, call: method + " " + app + "/" + rest, streams: app == "product" && rest == "v1/products/import" && method == http.MethodPost}, nil
 }
 
 // split takes /v1.0/invoke/<app>/method/<rest> apart, for our apps and public
@@ -68,8 +66,13 @@ func split(raw string) (app, rest string, ok bool) {
 		return "", "", false
 	}
 	app, call, _ = strings.Cut(call, "/")
+	switch app {
+	case "user", "product", "cart", "order", "payment", "notification":
+	default:
+		return "", "", false
+	}
 	rest, ok = strings.CutPrefix(call, "method/")
-	if !ok || !slices.Contains(apps, app) {
+	if !ok {
 		return "", "", false
 	}
 	first, after, _ := strings.Cut(rest, "/")
