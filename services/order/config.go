@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"time"
 
 	"github.com/caravan-shop/caravan/services/internal/service"
@@ -23,6 +24,14 @@ type Config struct {
 	PollEvery time.Duration `env:"POLL_EVERY" envDefault:"1s"`
 	// TariffsFile replaces the tariffs that the binary carries.
 	TariffsFile string `env:"TARIFFS_FILE"`
+}
+
+// check refuses what would let nobody order.
+func (c Config) check() error {
+	if c.CheckoutsAtOnce < 1 {
+		return errors.New("configuration: CHECKOUTS_AT_ONCE is positive")
+	}
+	return nil
 }
 
 // MigrationConfig is all that `order migrate` needs.

@@ -49,6 +49,9 @@ func run(ctx context.Context, log *slog.Logger, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := cfg.check(); err != nil {
+		return err
+	}
 	tariffs, err := loadTariffs(cfg.TariffsFile, cfg.Currency)
 	if err != nil {
 		return err
@@ -84,6 +87,7 @@ func run(ctx context.Context, log *slog.Logger, args []string) error {
 		every("undo checkouts", cfg.PollEvery, saga.Recover),
 		every("settle payments", cfg.PollEvery, orders.SettlePayments),
 		every("sweep idempotency keys", time.Minute, keys.Sweep),
+		every("sweep checkouts", time.Hour, store.SweepCheckouts),
 	)
 }
 

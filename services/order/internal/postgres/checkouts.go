@@ -194,6 +194,28 @@ func (s *Store) Overdue(ctx context.Context, limit int) ([]checkout.Checkout, er
 	return due, nil
 }
 
+const (
+	sweepCheckouts = `
+DELETE FROM checkouts WHERE order_id IN (SELECT order_id FROM checkouts WHERE ended_at < now() - $1::interval LIMIT $2)`
+	// keepCheckouts is how long ended ones are kept, for whoever looks into what
+	// happened: an order has all that is needed later.
+	keepCheckouts = 7 * 24 * time.Hour
+	sweepBatch    = 5000
+)
+
+// SweepCheckouts deletes the rows of checkouts that ended long ago.
+func (s *Store) SweepCheckouts(ctx context.Context) error {
+	for {
+		tag, err := s.db.Conn(ctx).Exec(ctx, sweepCheckouts, keepCheckouts, sweepBatch)
+		if err != nil {
+			return fmt.Errorf("sweep checkouts: %w", err)
+		}
+		if tag.RowsAffected() < sweepBatch {
+			return nil
+		}
+	}
+}
+
 // faultOf maps the constraints that a checkout may run into.
 func faultOf(err error) error {
 	name, _ := pg.ConstraintOf(err)
