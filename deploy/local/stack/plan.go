@@ -125,24 +125,24 @@ func (p *plan) server(name string) (*supervise.Process, error) {
 func (p *plan) helperUnits() []supervise.Unit {
 	list := []supervise.Unit{
 		{Name: "sentry", Process: p.sentry()},
-		{Name: "mailbox", Process: &supervise.Process{
+		{Name: "mailbox", Process: share("mailbox", &supervise.Process{
 			Path: p.bin("mailbox"), Dir: p.Dir, Ready: servers.Listening(servers.Loopback(p.port(mailPort))),
 			Env: p.environment("mailbox", map[string]string{
 				"MAILBOX_SMTP_PORT": strconv.Itoa(p.port(smtpPort)), "MAILBOX_HTTP_PORT": strconv.Itoa(p.port(mailPort)), "MAILBOX_DIR": p.ownData("mailbox"),
 			}),
-		}},
+		})},
 	}
 	if p.options.StripeKey != "" {
 		return list
 	}
-	return append(list, supervise.Unit{Name: "sandbox", Process: &supervise.Process{
+	return append(list, supervise.Unit{Name: "sandbox", Process: share("sandbox", &supervise.Process{
 		Path: p.bin("sandbox"), Dir: p.Dir, Ready: servers.Listening(servers.Loopback(p.port(sandboxPort))),
 		Env: p.environment("sandbox", map[string]string{
 			"SANDBOX_PORT": strconv.Itoa(p.port(sandboxPort)), "SANDBOX_DIR": p.ownData("sandbox"),
 			"SANDBOX_API_KEY":     p.secrets.Dapr["payment-stripe-api-key"],
 			"SANDBOX_WEBHOOK_URL": p.edgeURL() + "/v1.0/invoke/payment/method/v1/webhooks/stripe", "SANDBOX_WEBHOOK_SECRET": p.secrets.Dapr["payment-stripe-webhook-secret"],
 		}),
-	}})
+	})})
 }
 
 func (p *plan) edgeURL() string { return "http://" + servers.Loopback(p.port(edgePort)) }
@@ -164,11 +164,11 @@ func (p *plan) service(name string) supervise.Unit {
 	if app := appOf(name); app != notification {
 		after = append(after, app+"-migrations")
 	}
-	return supervise.Unit{Name: name, After: after, Process: &supervise.Process{
+	return supervise.Unit{Name: name, After: after, Process: share(appOf(name), &supervise.Process{
 		Path: p.bin(appOf(name)), Dir: p.Dir, Env: p.serviceEnv(name, false),
 		Ready:      servers.Answers("http://"+servers.Loopback(p.appPort(appPort, name))+"/healthz", 200, 204),
 		StopWithin: 15 * time.Second,
-	}}
+	})}
 }
 
 func isRelational(name string) bool {
@@ -188,13 +188,13 @@ func (p *plan) edgeProxy() supervise.Unit {
 			after = append(after, instance, sidecarOf(instance))
 		}
 	}
-	return supervise.Unit{Name: edge, After: after, Process: &supervise.Process{
+	return supervise.Unit{Name: edge, After: after, Process: share(edge, &supervise.Process{
 		Path: p.bin(edge), Dir: p.Dir, Ready: servers.Answers(p.edgeURL()+"/v1.0/healthz", 200, 204), StopWithin: 20 * time.Second,
 		Env: p.environment(edge, map[string]string{
 			"EDGE_PORT": strconv.Itoa(p.port(edgePort)), "EDGE_API_TOKEN": p.secrets.API[edge],
 			"EDGE_SIDECAR": "http://" + servers.Loopback(p.appPort(daprHTTPPort, edge)),
 		}),
-	}}
+	})}
 }
 
 // demoAccounts is what the user service creates at its start.

@@ -44,11 +44,11 @@ func (p *plan) sidecar(instance string) supervise.Unit {
 	if app != edge {
 		after = append(after, "topics", "mongo")
 	}
-	return supervise.Unit{Name: sidecarOf(instance), After: after, Process: &supervise.Process{
+	return supervise.Unit{Name: sidecarOf(instance), After: after, Process: share(sidecarOf(instance), &supervise.Process{
 		Path: p.daprd(), Args: p.sidecarArgs(instance), Env: p.sidecarEnv(app), LateEnv: p.trustAnchors,
 		Dir: p.Dir, Ready: servers.Answers("http://"+servers.Loopback(p.appPort(daprHTTPPort, instance))+"/v1.0/healthz", http.StatusNoContent),
 		ReadyWithin: 2 * time.Minute, StopWithin: 15 * time.Second,
-	}}
+	})}
 }
 
 // mailFetch is how many bytes of events a fetch for mails waits for; components/pubsub.yaml tells why.

@@ -35,7 +35,7 @@ func (p *Process) fork(ctx context.Context, env []string, out *os.File) (Body, e
 		orphaned = syscall.SIGKILL
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: orphaned, Credential: p.Credential}
-	if err := launch(cmd); err != nil {
+	if err := launch(cmd, orDefault(p.Slack, coalesce)); err != nil {
 		return nil, fmt.Errorf("start %s: %w", p.Path, err)
 	}
 	return child{cmd}, nil

@@ -39,6 +39,8 @@ type Process struct {
 	// Stop asks for a clean end (default SIGTERM); after StopWithin (default 10 s) the process group is killed.
 	Stop       syscall.Signal
 	StopWithin time.Duration
+	// Slack is how much later than asked a timer of the process may fire (default 2 ms).
+	Slack time.Duration
 	// Orphaned is the signal the kernel sends should the supervisor itself die (default SIGKILL).
 	Orphaned syscall.Signal
 }
