@@ -79,8 +79,8 @@ chaos-mutants: caravan ## chaos in shops that make a known mistake each: it must
 	@CARAVAN_BIN=$(CURDIR)/$(CARAVAN) $(GO) run ./tests/chaos/cmd/chaos -mutants -seed 7 -for 60s -pause 3s -rest 1m $(CHAOS)
 
 lint: ## gofmt, vet and the linters of .golangci.yml
-	@test -z "$$(gofmt -l deploy services tests | tee /dev/stderr)"
-	@$(GO) vet ./... && $(GO) -C deploy/containers/teststack vet ./...
+	@test -z "$$(gofmt -l dapr deploy services tests | tee /dev/stderr)"
+	@$(GO) vet ./... && $(GO) -C deploy/containers/teststack vet ./... && GOWORK=off $(GO) -C dapr/runtime vet ./names
 	@$(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0 run ./...
 
 generate: ## write the generated code anew

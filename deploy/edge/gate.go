@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -17,16 +16,28 @@ type gate struct {
 	waiting []chan struct{} // who came last at the end
 }
 
-// mostWaiting bounds what a crowd can take of this process.
-const mostWaiting = 10_000
+const (
+	// mostWaiting and crowdBody bound what a crowd can take of this process.
+	mostWaiting = 6_000
+	crowdBody   = 64 << 10
+	// longestTurn is how long a call counts as under way. One that hangs beyond that
+	// goes on, but no longer takes the place of another.
+	longestTurn = 15 * time.Second
+)
 
-// busy asks for more patience than a neighbour that restarts: a crowd that comes
-// again all at once would bury whoever came just before it.
-var busy = &refusal{status: http.StatusServiceUnavailable, code: "edge_busy", detail: "Too many are calling at this moment: try again.", after: "5"}
+// enter waits for a turn until ctx ends. Who entered calls leave, once or more; ok is
+// false when no turn came, or too many wait.
+func (g *gate) enter(ctx context.Context) (leave func(), ok bool) {
+	if !g.wait(ctx) {
+		return nil, false
+	}
+	var once sync.Once
+	end := func() { once.Do(g.pass) }
+	limit := time.AfterFunc(longestTurn, end)
+	return func() { limit.Stop(); end() }, true
+}
 
-// enter waits for a turn; false when none came in time, or too many wait. Who
-// entered leaves.
-func (g *gate) enter(ctx context.Context, patience time.Duration) bool {
+func (g *gate) wait(ctx context.Context) bool {
 	g.mu.Lock()
 	if g.free > 0 {
 		g.free--
@@ -40,13 +51,10 @@ func (g *gate) enter(ctx context.Context, patience time.Duration) bool {
 	turn := make(chan struct{})
 	g.waiting = append(g.waiting, turn)
 	g.mu.Unlock()
-	t := time.NewTimer(patience)
-	defer t.Stop()
 	select {
 	case <-turn:
 		return true
 	case <-ctx.Done():
-	case <-t.C:
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -58,8 +66,8 @@ func (g *gate) enter(ctx context.Context, patience time.Duration) bool {
 	return false
 }
 
-// leave gives the turn to the one who came last, if anybody waits.
-func (g *gate) leave() {
+// pass gives the turn to the one who came last, if anybody waits.
+func (g *gate) pass() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	last := len(g.waiting) - 1

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -35,9 +36,9 @@ type config struct {
 	Timeout       time.Duration `env:"EDGE_TIMEOUT" envDefault:"60s"`
 	IdleTimeout   time.Duration `env:"EDGE_IDLE_TIMEOUT" envDefault:"90s"`
 	// Crowds are the calls that a crowd may make in one moment, as method, service
-	// and path. Of each, CrowdCalls are let through at a time; further ones wait for
-	// CrowdWait at most, before Timeout begins.
-	Crowds     []string      `env:"EDGE_CROWDS" envDefault:"POST order/v1/orders"`
+	// and path, by commas; "none" for none. Of each, CrowdCalls are let through at a
+	// time; further ones wait for CrowdWait at most, before Timeout begins.
+	Crowds     string        `env:"EDGE_CROWDS" envDefault:"POST order/v1/orders"`
 	CrowdCalls int           `env:"EDGE_CROWD_CALLS" envDefault:"16"`
 	CrowdWait  time.Duration `env:"EDGE_CROWD_WAIT" envDefault:"45s"`
 	// StallTimeout ends an import whose client sends nothing for so long.
@@ -47,6 +48,32 @@ type config struct {
 	// TraceExport is where the services send spans. The edge sends none; it only
 	// has to know whether the traces that it starts are recorded.
 	TraceExport string `env:"OTEL_EXPORTER_OTLP_ENDPOINT"`
+}
+
+// crowds are the calls that wait when many come at once.
+func (c config) crowds() []string {
+	if c.Crowds == "none" {
+		return nil
+	}
+	var calls []string
+	for call := range strings.SplitSeq(c.Crowds, ",") {
+		calls = append(calls, strings.TrimSpace(call))
+	}
+	return calls
+}
+
+func (c config) checkCrowds() error {
+	if c.CrowdCalls < 1 {
+		return fmt.Errorf("EDGE_CROWD_CALLS is %d, and must be positive", c.CrowdCalls)
+	}
+	for _, call := range c.crowds() {
+		method, path, _ := strings.Cut(call, " ")
+		app, rest, _ := strings.Cut(path, "/")
+		if to, why := match(method, "/v1.0/invoke/"+app+"/method/"+rest); why != nil || to.streams {
+			return fmt.Errorf("EDGE_CROWDS: %q is no call like POST order/v1/orders", call)
+		}
+	}
+	return nil
 }
 
 // serverHeaderBytes is where net/http itself cuts off, with a plain 431; our own
@@ -72,8 +99,8 @@ func run(ctx context.Context, log *slog.Logger) error {
 	if cfg.Sidecar.Scheme != "http" || cfg.Sidecar.Host == "" || cfg.Sidecar.Path != "" {
 		return fmt.Errorf("EDGE_SIDECAR must look like http://127.0.0.1:PORT")
 	}
-	if cfg.CrowdCalls < 1 {
-		return fmt.Errorf("EDGE_CROWD_CALLS is %d, and must be positive", cfg.CrowdCalls)
+	if err := cfg.checkCrowds(); err != nil {
+		return err
 	}
 	var lc net.ListenConfig
 	listener, err := lc.Listen(ctx, "tcp", net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)))
@@ -87,7 +114,7 @@ func run(ctx context.Context, log *slog.Logger) error {
 // serve answers on the listener until ctx ends, then lets open calls finish.
 func serve(ctx context.Context, cfg config, listener net.Listener, log *slog.Logger) error {
 	server := &http.Server{
-		Handler:           newEdge(cfg, log),
+		Handler:           newEdge(ctx, cfg, log),
 		ReadHeaderTimeout: cfg.HeaderTimeout,
 		IdleTimeout:       cfg.IdleTimeout,
 		MaxHeaderBytes:    serverHeaderBytes,

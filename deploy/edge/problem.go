@@ -32,7 +32,7 @@ func (r refusal) encode(traceID string) []byte {
 // headers sets those of a refusal's answer.
 func (r refusal) headers(h http.Header) {
 	h.Set("Content-Type", problemType)
-	if r.status == http.StatusServiceUnavailable {
+	if r.after != "" || r.status == http.StatusServiceUnavailable {
 		h.Set("Retry-After", cmp.Or(r.after, "1"))
 	}
 	if r.allow != "" {

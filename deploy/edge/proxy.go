@@ -20,6 +20,7 @@ type edge struct {
 	cfg   config
 	proxy *httputil.ReverseProxy
 	gates map[string]*gate // of the calls that crowds make
+	open  context.Context  // ends when the edge is to stop: nobody waits any more
 	log   *slog.Logger
 }
 
@@ -38,9 +39,10 @@ func callOf(ctx context.Context) *call {
 	return c
 }
 
-func newEdge(cfg config, log *slog.Logger) *edge {
-	e := &edge{cfg: cfg, log: log, gates: map[string]*gate{}}
-	for _, call := range cfg.Crowds {
+// newEdge makes an edge whose waiting ends with ctx.
+func newEdge(ctx context.Context, cfg config, log *slog.Logger) *edge {
+	e := &edge{cfg: cfg, log: log, open: ctx, gates: map[string]*gate{}}
+	for _, call := range cfg.crowds() {
 		e.gates[call] = &gate{free: cfg.CrowdCalls}
 	}
 	e.proxy = &httputil.ReverseProxy{
@@ -85,10 +87,9 @@ func (e *edge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		why = e.boundBody(w, r, to)
 	}
 	if g := e.gates[to.call]; why == nil && g != nil {
-		if g.enter(r.Context(), e.cfg.CrowdWait) {
-			defer g.leave()
-		} else {
-			why = busy
+		var leave func()
+		if leave, why = e.takeTurn(w, r, g); why == nil {
+			defer leave()
 		}
 	}
 	if why != nil {
@@ -136,6 +137,24 @@ func check(r *http.Request) (route, *refusal) {
 	return to, nil
 }
 
+// takeTurn waits at a gate. The body is read before: only then is it noticed that
+// the client has gone, and nobody can hold a turn by sending slowly.
+func (e *edge) takeTurn(w http.ResponseWriter, r *http.Request, g *gate) (leave func(), why *refusal) {
+	if why := e.wholeBody(w, r, min(crowdBody, e.cfg.BodyLimit), e.cfg.HeaderTimeout); why != nil {
+		return nil, why
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // it would end the watch for the client's leaving
+	ctx, cancel := context.WithTimeout(r.Context(), e.cfg.CrowdWait)
+	defer cancel()
+	defer context.AfterFunc(e.open, cancel)()
+	leave, ok := g.enter(ctx)
+	if !ok {
+		// Time enough that a crowd does not come again all at once and bury whoever came just before it.
+		return nil, &refusal{status: http.StatusTooManyRequests, code: "edge_busy", detail: "Too many are calling at this moment: try again.", after: "5"}
+	}
+	return leave, nil
+}
+
 // boundBody refuses a body over the limit. One of unknown length is read first:
 // then the refusal comes before any effect, and the sidecar, which knows the length,
 // can repeat the call when a neighbour is restarting.
@@ -143,25 +162,33 @@ func (e *edge) boundBody(w http.ResponseWriter, r *http.Request, to route) *refu
 	if to.streams {
 		return nil
 	}
-	tooLarge := &refusal{status: http.StatusRequestEntityTooLarge, code: "body_too_large", detail: "The body is larger than this shop accepts."}
 	if r.ContentLength > e.cfg.BodyLimit {
-		return tooLarge
+		return bodyTooLarge()
 	}
 	if r.ContentLength >= 0 {
 		return nil
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(e.cfg.Timeout))
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, e.cfg.BodyLimit))
+	return e.wholeBody(w, r, e.cfg.BodyLimit, e.cfg.Timeout)
+}
+
+// wholeBody reads the body, of so many bytes at most and within a time.
+func (e *edge) wholeBody(w http.ResponseWriter, r *http.Request, limit int64, within time.Duration) *refusal {
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(within))
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var over *http.MaxBytesError
 	switch {
 	case errors.As(err, &over):
-		return tooLarge
+		return bodyTooLarge()
 	case err != nil:
 		return bodyCut(err)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	r.ContentLength, r.TransferEncoding = int64(len(body)), nil
 	return nil
+}
+
+func bodyTooLarge() *refusal {
+	return &refusal{status: http.StatusRequestEntityTooLarge, code: "body_too_large", detail: "The body is larger than this shop accepts."}
 }
 
 // bodyCut is the answer to a client whose body did not arrive whole.

@@ -25,7 +25,7 @@ type refusal struct {
 	status       int
 	code, detail string
 	allow        string // the Allow header of a 405
-	after        string // the Retry-After header of a 503; empty: a second
+	after        string // the Retry-After header; empty: a second with a 503, else none
 }
 
 // match decides on the raw request target, before anything has decoded it.

@@ -202,7 +202,7 @@ func (b *bench) place(ctx context.Context, s *shop.Shopper, total shop.Money) (o
 	key := shop.IdempotencyKey(shop.Unique("bench"))
 	for {
 		resp, err := s.Want(ctx, http.StatusCreated, &o, "POST", "order", "/v1/orders", s.OrderBody("pm_card_visa", total), s.Token(), key)
-		if err == nil || resp == nil || (resp.Status != http.StatusTooManyRequests && resp.Status != http.StatusServiceUnavailable) {
+		if err == nil || resp == nil || resp.Status != http.StatusTooManyRequests {
 			return o, err
 		}
 		pause, _ := strconv.Atoi(resp.Header.Get("Retry-After"))

@@ -42,7 +42,7 @@ type Cart struct {
 	Taken  []Taken  `json:"taken,omitempty"`
 	Undone []Undone `json:"undone,omitempty"`
 	Merged []Merged `json:"merged,omitempty"`
-	Calls  Calls    `json:"calls,omitempty"`
+	Calls  []Call   `json:"calls,omitempty"`
 	// Writes are the ids of the last writes: a writer whose answer was lost
 	// finds its own id here and knows that the write landed.
 	Writes []string `json:"writes,omitempty"`

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -60,39 +59,5 @@ func TestDocumentSchema(t *testing.T) {
 				t.Errorf("required (-stored +schema):\n%s", diff)
 			}
 		})
-	}
-}
-
-func TestCallsAreOneTextAndWereObjects(t *testing.T) {
-	at := time.Date(2026, time.March, 14, 9, 26, 53, 589e6, time.UTC)
-	want := Calls{NewCall("/v1/cart/items", "a key", []byte("{}")), NewCall("/v1/cart/items", "$ another:", nil)}
-	want[0].At, want[1].At = at, at.Add(time.Hour)
-	stored, err := json.Marshal(Cart{Calls: want})
-	if err != nil {
-		t.Fatal(err)
-	}
-	old := `{"calls":[{"key":"` + want[0].Key + `","body":"` + want[0].Body + `","at":"2026-03-14T09:26:53.589Z"},` +
-		`{"key":"` + want[1].Key + `","body":"` + want[1].Body + `","at":"2026-03-14T10:26:53.589Z"}]}`
-	for name, document := range map[string]string{"one text": string(stored), "objects": old} {
-		var c Cart
-		if err := json.Unmarshal([]byte(document), &c); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		if diff := cmp.Diff(want, c.Calls); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-	}
-	for _, document := range []string{`{}`, `{"calls":""}`, `{"calls":[]}`} {
-		var c Cart
-		if err := json.Unmarshal([]byte(document), &c); err != nil || len(c.Calls) != 0 {
-			t.Errorf("%s: %v, %v", document, c.Calls, err)
-		}
-	}
-	var c Cart
-	if err := json.Unmarshal([]byte(`{"calls":"a:b"}`), &c); err == nil {
-		t.Error("a call without its time was read")
-	}
-	if strings.Contains(string(stored), `"calls":[`) {
-		t.Errorf("stored as %s, want one text", stored)
 	}
 }

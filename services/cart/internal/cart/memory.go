@@ -3,11 +3,7 @@ package cart
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -26,51 +22,12 @@ const (
 	keepMerged     = 32
 )
 
-// Call is a request with an Idempotency-Key that took effect. Both texts are
+// Call is a request with an Idempotency-Key that took effect. Both members are
 // hashes: a key may be guessable, and is free text.
 type Call struct {
 	Key  string    `json:"key"`
 	Body string    `json:"body"`
 	At   time.Time `json:"at"`
-}
-
-// Calls are stored as one text, "key:body:milliseconds" by spaces: the store
-// weighs every member of a document on each write, and these are most of them.
-type Calls []Call
-
-// MarshalText implements encoding.TextMarshaler.
-func (cs Calls) MarshalText() ([]byte, error) {
-	var text []byte
-	for i, c := range cs {
-		if i > 0 {
-			text = append(text, ' ')
-		}
-		text = fmt.Appendf(text, "%s:%s:%d", c.Key, c.Body, c.At.UnixMilli())
-	}
-	return text, nil
-}
-
-// UnmarshalJSON implements json.Unmarshaler. A cart lives on for a week, so one
-// whose calls are still objects is read, too.
-func (cs *Calls) UnmarshalJSON(raw []byte) error {
-	*cs = nil
-	if len(raw) > 0 && raw[0] == '[' {
-		return json.Unmarshal(raw, (*[]Call)(cs))
-	}
-	var text string
-	if err := json.Unmarshal(raw, &text); err != nil {
-		return err
-	}
-	for field := range strings.FieldsSeq(text) {
-		key, rest, _ := strings.Cut(field, ":")
-		body, at, _ := strings.Cut(rest, ":")
-		ms, err := strconv.ParseInt(at, 10, 64)
-		if err != nil {
-			return fmt.Errorf("a remembered call: %w", err)
-		}
-		*cs = append(*cs, Call{Key: key, Body: body, At: time.UnixMilli(ms).UTC()})
-	}
-	return nil
 }
 
 // NewCall hashes the key, in the scope of its route, and the body.

@@ -99,9 +99,9 @@ type run struct {
 	render Render
 	answer idempotency.Answer
 
-	cart    Cart
-	read    bool // the cart
-	account Account
+	cart     Cart
+	cartRead bool
+	account  Account
 
 	prepared, held, taken bool
 }
@@ -142,7 +142,7 @@ func (r *run) gather(ctx context.Context) error {
 	var wg sync.WaitGroup
 	var cartErr, accountErr, meansErr error
 	var known bool
-	if !r.read {
+	if !r.cartRead {
 		wg.Go(func() { r.cart, cartErr = r.Carts.Read(ctx, r.c.UserID) })
 	}
 	wg.Go(func() {

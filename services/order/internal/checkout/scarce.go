@@ -71,7 +71,7 @@ func (r *run) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.cart, r.read = cart, true
+	r.cart, r.cartRead = cart, true
 	if cart.orderable() != nil || !r.scarce.among(cart.Lines) {
 		return nil
 	}

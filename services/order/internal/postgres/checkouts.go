@@ -196,14 +196,15 @@ func (s *Store) Overdue(ctx context.Context, limit int) ([]checkout.Checkout, er
 
 const (
 	sweepCheckouts = `
-DELETE FROM checkouts WHERE order_id IN (SELECT order_id FROM checkouts WHERE ended_at < now() - $1::interval LIMIT $2)`
-	// keepCheckouts is how long ended ones are kept, for whoever looks into what
-	// happened: an order has all that is needed later.
+DELETE FROM checkouts WHERE order_id IN (
+    SELECT order_id FROM checkouts WHERE state = 'undone' AND ended_at < now() - $1::interval LIMIT $2)`
+	// keepCheckouts is how long undone ones are kept, for whoever looks into what
+	// happened; those that became orders stay as long as these do.
 	keepCheckouts = 7 * 24 * time.Hour
 	sweepBatch    = 5000
 )
 
-// SweepCheckouts deletes the rows of checkouts that ended long ago.
+// SweepCheckouts deletes the rows of checkouts that were undone long ago.
 func (s *Store) SweepCheckouts(ctx context.Context) error {
 	for {
 		tag, err := s.db.Conn(ctx).Exec(ctx, sweepCheckouts, keepCheckouts, sweepBatch)

@@ -53,11 +53,20 @@ func (s *Store) Claim(ctx context.Context) (job Job, ok bool, err error) {
 	// What changes from here on is seen by Record, which locks the order.
 	l, err := s.find(ctx, job.ID)
 	if err != nil {
-		return Job{}, false, fmt.Errorf("claim order: %w", err)
+		// Also on shutdown: else the order would wait for the lease to pass.
+		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackWithin)
+		defer cancel()
+		_, gerr := s.db.Conn(late).Exec(late, giveBack, job.ID, job.Lease)
+		return Job{}, false, fmt.Errorf("claim order: %w", errors.Join(err, gerr))
 	}
 	job.Order, job.nudges = l.Order, l.nudges
 	return job, true, nil
 }
+
+const (
+	giveBack       = `UPDATE payment_orders SET lease_id = NULL, leased_until = NULL WHERE order_id = $1 AND lease_id = $2`
+	giveBackWithin = 2 * time.Second
+)
 
 // takeLease runs as one transaction, as a batch outside of one does.
 func (s *Store) takeLease(ctx context.Context, job *Job) error {

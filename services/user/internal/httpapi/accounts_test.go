@@ -216,3 +216,38 @@ func TestErase(t *testing.T) {
 	s.want(404, "user_not_found", "POST", "/v1/users/"+p.id+"/enable", admin.access, nil)
 	s.want(201, "", "POST", "/v1/users", "", registration(p.email, password))
 }
+
+// A mail goes to whom it is for: each account that was asked for is answered once, in its place.
+func TestContactsAreThoseOfWhomWasAskedFor(t *testing.T) {
+	s := open(t)
+	admin := s.newPerson("admin")
+	ann, bob, gone, barred := s.newPerson(), s.newPerson(), s.newPerson(), s.newPerson()
+	unknown := uuid.NewString()
+	s.want(204, "", "DELETE", "/v1/users/me", gone.access, nil)
+	s.want(200, "", "POST", "/v1/users/"+barred.id+"/disable", admin.access, nil)
+	asked := []string{bob.id, unknown, gone.id, barred.id, ann.id, bob.id}
+	got := s.want(200, "", "POST", "/internal/contacts", "", map[string]any{"user_ids": asked})
+	list, _ := got.body["contacts"].([]any)
+	if len(list) != len(asked) {
+		t.Fatalf("got %s, want %d contacts", got.raw, len(asked))
+	}
+	emails := map[string]string{ann.id: ann.email, bob.id: bob.email, barred.id: barred.email}
+	for i, entry := range list {
+		c := entry.(map[string]any)
+		email, alive := emails[asked[i]]
+		told, _ := c["email"].(string)
+		if c["user_id"] != asked[i] || c["erased"] != !alive || !strings.EqualFold(told, email) {
+			t.Errorf("%d: got %v, want %s at %q", i, c, asked[i], email)
+		}
+	}
+	many := make([]string, 101)
+	for i := range many {
+		many[i] = uuid.NewString()
+	}
+	for _, ids := range []any{[]string{}, many} {
+		if r := s.want(422, "validation_failed", "POST", "/internal/contacts", "", map[string]any{"user_ids": ids}); !strings.Contains(r.raw, "user_ids") {
+			t.Errorf("got %s, want the field named", r.raw)
+		}
+	}
+	s.want(422, "", "POST", "/internal/contacts", "", map[string]any{})
+}

@@ -7,7 +7,9 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/caravan-shop/caravan/services/internal/fault"
 	"github.com/caravan-shop/caravan/services/internal/web"
+	"github.com/caravan-shop/caravan/services/user/internal/user"
 )
 
 // The results of one-time tokens.
@@ -15,6 +17,12 @@ const (
 	resultOK   = "ok"
 	resultGone = "gone"
 )
+
+// mostContacts is how many people are looked up at once.
+const mostContacts = 100
+
+var errContacts = user.ErrValidation.
+	Naming(fault.Field{Field: "user_ids", Code: "invalid", Detail: "1 to 100 ids"})
 
 // LookupAddresses implements ServerInterface.
 func (s *Server) LookupAddresses(w http.ResponseWriter, r *http.Request) {
@@ -41,6 +49,9 @@ func (s *Server) LookupContacts(w http.ResponseWriter, r *http.Request) {
 		in, err := web.Decode[UserRefs](r)
 		if err != nil {
 			return web.Response{}, err
+		}
+		if n := len(in.UserIds); n < 1 || n > mostContacts {
+			return web.Response{}, errContacts
 		}
 		alive, err := s.users.Contacts(ctx, in.UserIds)
 		if err != nil {

@@ -360,11 +360,6 @@ type UserPage struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
-// UserRef defines model for UserRef.
-type UserRef struct {
-	UserId openapi_types.UUID `json:"user_id"`
-}
-
 // UserRefs defines model for UserRefs.
 type UserRefs struct {
 	UserIds []openapi_types.UUID `json:"user_ids"`
