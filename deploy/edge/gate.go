@@ -25,10 +25,10 @@ const (
 	longestTurn = 15 * time.Second
 )
 
-// enter waits for a turn until ctx ends. Who entered calls leave, once or more; ok is
-// false when no turn came, or too many wait.
-func (g *gate) enter(ctx context.Context) (leave func(), ok bool) {
-	if !g.wait(ctx) {
+// enter waits for a turn until ctx ends or stop is closed. Who entered calls leave,
+// once or more; ok is false when no turn came, or too many wait.
+func (g *gate) enter(ctx context.Context, stop <-chan struct{}) (leave func(), ok bool) {
+	if !g.wait(ctx, stop) {
 		return nil, false
 	}
 	var once sync.Once
@@ -37,7 +37,7 @@ func (g *gate) enter(ctx context.Context) (leave func(), ok bool) {
 	return func() { limit.Stop(); end() }, true
 }
 
-func (g *gate) wait(ctx context.Context) bool {
+func (g *gate) wait(ctx context.Context, stop <-chan struct{}) bool {
 	g.mu.Lock()
 	if g.free > 0 {
 		g.free--
@@ -55,6 +55,7 @@ func (g *gate) wait(ctx context.Context) bool {
 	case <-turn:
 		return true
 	case <-ctx.Done():
+	case <-stop:
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -25,7 +25,7 @@ func (g *gate) length() int {
 func TestWhoCameLastIsNext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{free: 1}
-		leave, ok := g.enter(t.Context())
+		leave, ok := g.enter(t.Context(), nil)
 		if !ok {
 			t.Fatal("an open gate let nobody in")
 		}
@@ -33,7 +33,7 @@ func TestWhoCameLastIsNext(t *testing.T) {
 		leaves := make(chan func(), 3)
 		for i := range 3 {
 			go func() {
-				if leave, ok := g.enter(t.Context()); ok {
+				if leave, ok := g.enter(t.Context(), nil); ok {
 					entered <- i
 					leaves <- leave
 				}
@@ -60,12 +60,12 @@ func TestWaitingAtTheGateEnds(t *testing.T) {
 		g := &gate{}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if _, ok := g.enter(ctx); ok || g.length() != 0 {
+		if _, ok := g.enter(ctx, nil); ok || g.length() != 0 {
 			t.Errorf("entered %v and %d waiting, want a refusal and nobody", ok, g.length())
 		}
 		g.waiting = make([]chan struct{}, mostWaiting)
 		start := time.Now()
-		if _, ok := g.enter(t.Context()); ok || time.Since(start) > 0 {
+		if _, ok := g.enter(t.Context(), nil); ok || time.Since(start) > 0 {
 			t.Error("a full gate must refuse at once")
 		}
 	})
@@ -74,9 +74,9 @@ func TestWaitingAtTheGateEnds(t *testing.T) {
 func TestACallThatHangsGivesItsTurnAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{free: 1}
-		hanging, _ := g.enter(t.Context())
+		hanging, _ := g.enter(t.Context(), nil)
 		start := time.Now()
-		leave, ok := g.enter(t.Context())
+		leave, ok := g.enter(t.Context(), nil)
 		if waited := time.Since(start); !ok || waited != longestTurn {
 			t.Errorf("entered %v after %s, want after %s", ok, waited, longestTurn)
 		}
@@ -97,7 +97,7 @@ func TestTurnsAreNeitherLostNorDoubled(t *testing.T) {
 		wg.Go(func() {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i%7)*time.Millisecond)
 			defer cancel()
-			leave, ok := g.enter(ctx)
+			leave, ok := g.enter(ctx, nil)
 			if !ok {
 				return
 			}

@@ -20,7 +20,7 @@ type edge struct {
 	cfg   config
 	proxy *httputil.ReverseProxy
 	gates map[string]*gate // of the calls that crowds make
-	open  context.Context  // ends when the edge is to stop: nobody waits any more
+	stop  <-chan struct{}  // closed when nobody is to wait any more
 	log   *slog.Logger
 }
 
@@ -41,7 +41,7 @@ func callOf(ctx context.Context) *call {
 
 // newEdge makes an edge whose waiting ends with ctx.
 func newEdge(ctx context.Context, cfg config, log *slog.Logger) *edge {
-	e := &edge{cfg: cfg, log: log, open: ctx, gates: map[string]*gate{}}
+	e := &edge{cfg: cfg, log: log, stop: ctx.Done(), gates: map[string]*gate{}}
 	for _, call := range cfg.crowds() {
 		e.gates[call] = &gate{free: cfg.CrowdCalls}
 	}
@@ -146,8 +146,7 @@ func (e *edge) takeTurn(w http.ResponseWriter, r *http.Request, g *gate) (leave 
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // it would end the watch for the client's leaving
 	ctx, cancel := context.WithTimeout(r.Context(), e.cfg.CrowdWait)
 	defer cancel()
-	defer context.AfterFunc(e.open, cancel)()
-	leave, ok := g.enter(ctx)
+	leave, ok := g.enter(ctx, e.stop)
 	if !ok {
 		// Time enough that a crowd does not come again all at once and bury whoever came just before it.
 		return nil, &refusal{status: http.StatusTooManyRequests, code: "edge_busy", detail: "Too many are calling at this moment: try again.", after: "5"}

@@ -72,7 +72,7 @@ func (r *run) look(ctx context.Context) error {
 		return err
 	}
 	r.cart, r.cartRead = cart, true
-	if cart.orderable() != nil || !r.scarce.among(cart.Lines) {
+	if len(cart.Lines) > maxLines || !r.scarce.among(cart.Lines) {
 		return nil
 	}
 	ids := make([]uuid.UUID, 0, len(cart.Lines))
