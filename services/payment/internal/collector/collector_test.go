@@ -63,6 +63,25 @@ func TestTwoReplicas(t *testing.T) {
 	s.wantAgreement()
 }
 
+// A worker that is told to stop while it claims an order hands it on at once: nobody waits for the lease to pass.
+func TestAStopLeavesNoOrderLeased(t *testing.T) {
+	s := newShop(t)
+	id, _ := s.order(providertest.Visa)
+	ctx, stop := context.WithCancel(s.ctx)
+	stop()
+	found, err := s.collector(newStore(s.db), 1).Once(ctx)
+	if !found || err != nil {
+		t.Errorf("got %v, %v, want the order to be claimed and given back", found, err)
+	}
+	if n := s.count(`SELECT count(*) FROM payment_orders WHERE lease_id IS NOT NULL`); n != 0 {
+		t.Errorf("%d orders are still leased", n)
+	}
+	s.hurry()
+	s.drain()
+	s.wantStatus(id, payment.StatusCaptured)
+	s.wantAgreement()
+}
+
 // A call whose request or answer is lost, once, at each call of the way.
 func TestLostCalls(t *testing.T) {
 	for _, call := range []string{"create", "confirm", "cancel", "refund"} {

@@ -41,8 +41,14 @@ WITH due AS (
 UPDATE payment_orders p SET lease_id = $1, leased_until = now() + $2::interval
 FROM due WHERE p.order_id = due.order_id RETURNING p.order_id, p.tries, p.traceparent`
 
+// claimWithin bounds a claim, which the stop of a worker does not break off: an
+// order that was leased and not handed over would wait for its lease to pass.
+const claimWithin = 5 * time.Second
+
 // Claim leases the order that has waited longest; false when none is due.
 func (s *Store) Claim(ctx context.Context) (job Job, ok bool, err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), claimWithin)
+	defer cancel()
 	job.Lease = s.newID()
 	switch err := s.takeLease(ctx, &job); {
 	case errors.Is(err, pgx.ErrNoRows):
@@ -53,20 +59,11 @@ func (s *Store) Claim(ctx context.Context) (job Job, ok bool, err error) {
 	// What changes from here on is seen by Record, which locks the order.
 	l, err := s.find(ctx, job.ID)
 	if err != nil {
-		// Also on shutdown: else the order would wait for the lease to pass.
-		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveBackWithin)
-		defer cancel()
-		_, gerr := s.db.Conn(late).Exec(late, giveBack, job.ID, job.Lease)
-		return Job{}, false, fmt.Errorf("claim order: %w", errors.Join(err, gerr))
+		return Job{}, false, fmt.Errorf("claim order: %w", err)
 	}
 	job.Order, job.nudges = l.Order, l.nudges
 	return job, true, nil
 }
-
-const (
-	giveBack       = `UPDATE payment_orders SET lease_id = NULL, leased_until = NULL WHERE order_id = $1 AND lease_id = $2`
-	giveBackWithin = 2 * time.Second
-)
 
 // takeLease runs as one transaction, as a batch outside of one does.
 func (s *Store) takeLease(ctx context.Context, job *Job) error {
