@@ -51,7 +51,7 @@ func startBefore(t *testing.T, sidecar string, change func(*config)) string {
 	}
 	cfg := config{
 		Sidecar: *at, APIToken: "edge-token", BodyLimit: 1000, HeaderTimeout: time.Second, Timeout: 10 * time.Second,
-		IdleTimeout: time.Second, StallTimeout: 10 * time.Second, Grace: 5 * time.Second, Crowds: "none",
+		IdleTimeout: 30 * time.Second, StallTimeout: 10 * time.Second, Grace: 5 * time.Second, Crowds: "none",
 	}
 	if change != nil {
 		change(&cfg)
