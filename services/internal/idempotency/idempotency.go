@@ -17,6 +17,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/caravan-shop/caravan/services/internal/fault"
 	"github.com/caravan-shop/caravan/services/internal/pg"
@@ -183,7 +184,7 @@ func (k *Keeper) insert(ctx context.Context, key Key, a Answer) error {
 	batch := &pgx.Batch{}
 	batch.Queue(deleteAged, key.UserID, key.Route, key.Key, now.Add(-Kept))
 	batch.Queue(insertDone, key.UserID, key.Route, key.Key, key.Hash, a.Status, headers, a.Body, now)
-	if err := k.db.Conn(ctx).SendBatch(ctx, batch).Close(); err != nil {
+	if err := k.db.Later(ctx, batch); err != nil {
 		return fmt.Errorf("idempotency insert: %w", err)
 	}
 	return nil
@@ -199,14 +200,20 @@ SET request_hash = excluded.request_hash, lease_until = excluded.lease_until, cr
     status = NULL, headers = NULL, body = NULL
 WHERE (i.status IS NULL AND i.lease_until <= $6) OR i.created_at <= $7`
 
-// Begin takes the key for as long as lease, in the transaction of ctx. It fails
+// Begin takes the key for as long as lease, in the transaction of ctx, which fails
 // with ErrInProgress while another request holds it or has answered it.
 func (k *Keeper) Begin(ctx context.Context, key Key, lease time.Duration) error {
 	now := k.now()
-	tag, err := k.db.Conn(ctx).Exec(ctx, beginLease, key.UserID, key.Route, key.Key, key.Hash, now.Add(lease), now, now.Add(-Kept))
-	if err != nil {
+	batch := &pgx.Batch{}
+	batch.Queue(beginLease, key.UserID, key.Route, key.Key, key.Hash, now.Add(lease), now, now.Add(-Kept)).Exec(oneRow)
+	if err := k.db.Later(ctx, batch); err != nil {
 		return fmt.Errorf("idempotency begin: %w", err)
 	}
+	return nil
+}
+
+// oneRow refuses for a key that is somebody else's.
+func oneRow(tag pgconn.CommandTag) error {
 	if tag.RowsAffected() == 0 {
 		return ErrInProgress
 	}
@@ -223,12 +230,10 @@ func (k *Keeper) Finish(ctx context.Context, key Key, a Answer) error {
 	if err != nil {
 		return fmt.Errorf("idempotency headers: %w", err)
 	}
-	tag, err := k.db.Conn(ctx).Exec(ctx, finishLease, key.UserID, key.Route, key.Key, key.Hash, a.Status, headers, a.Body)
-	if err != nil {
+	batch := &pgx.Batch{}
+	batch.Queue(finishLease, key.UserID, key.Route, key.Key, key.Hash, a.Status, headers, a.Body).Exec(oneRow)
+	if err := k.db.Later(ctx, batch); err != nil {
 		return fmt.Errorf("idempotency finish: %w", err)
-	}
-	if tag.RowsAffected() == 0 {
-		return ErrInProgress
 	}
 	return nil
 }

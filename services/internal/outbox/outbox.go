@@ -59,13 +59,12 @@ func (b *Box) Append(ctx context.Context, evs ...events.Event) error {
 		}
 		batch.Queue(insertEvent, b.newID(), e.Topic(), e.Key(), payload, parent, at)
 	}
-	conn := b.db.Conn(ctx)
 	if mutant.On(mutant.EarlyPublish) {
-		conn = b.db.Pool()
 		defer mutant.Linger()
 		defer b.poke()
+		return b.db.Pool().SendBatch(ctx, batch).Close()
 	}
-	if err := conn.SendBatch(ctx, batch).Close(); err != nil {
+	if err := b.db.Later(ctx, batch); err != nil {
 		return fmt.Errorf("outbox append: %w", err)
 	}
 	pg.AfterCommit(ctx, b.poke)

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
 )
 
 // Querier is what a store needs of a pool or of a transaction.
@@ -60,6 +61,10 @@ func Open(ctx context.Context, dsn string, o Options) (*DB, error) {
 	cfg.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = idleInTxTimeout
 	cfg.ConnConfig.RuntimeParams["timezone"] = "UTC"
 	cfg.ConnConfig.Tracer = otelpgx.NewTracer()
+	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		pgxuuid.Register(conn.TypeMap()) // else ids travel as text, in twenty allocations each
+		return nil
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open database: %w", err)
@@ -75,20 +80,8 @@ func (db *DB) Pool() *pgxpool.Pool { return db.pool }
 
 type txKey struct{ db *DB }
 
-type openTx struct {
-	tx    pgx.Tx
-	hooks []func()
-	// refused is the first error that a joined part gave: what it did before
-	// must not be committed, even if the caller went on.
-	refused error
-}
-
 // hooksKey finds the innermost open transaction, whatever its database.
 type hooksKey struct{}
-
-// endTimeout bounds COMMIT and ROLLBACK, which are sent even when the request
-// has been given up in between: an outcome that nobody knows helps nobody.
-const endTimeout = 5 * time.Second
 
 // InTx runs fn in one read-committed transaction, which statements reach by
 // Conn(ctx). Called inside another InTx of the same DB it joins that one: the
@@ -101,12 +94,12 @@ func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) erro
 		}
 		return err
 	}
-	tx, err := db.begin(ctx)
+	conn, err := db.pool.Acquire(ctx)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	open := &openTx{tx: tx}
-	defer func() { _ = open.end(ctx, tx.Rollback) }()
+	open := &openTx{pool: db.pool, conn: conn}
+	defer open.release(ctx)
 	inner := context.WithValue(context.WithValue(ctx, txKey{db}, open), hooksKey{}, open)
 	if err := fn(inner); err != nil {
 		return err
@@ -117,7 +110,7 @@ func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) erro
 	if open.refused != nil {
 		return fmt.Errorf("part of the transaction failed: %w", open.refused)
 	}
-	if err := open.end(ctx, tx.Commit); err != nil {
+	if err := open.commit(ctx); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	for _, hook := range open.hooks {
@@ -126,31 +119,23 @@ func (db *DB) InTx(ctx context.Context, fn func(ctx context.Context) error) erro
 	return nil
 }
 
-// begin tries once more when a pooled connection turns out to be dead: after a
-// restart of the server all of them are, and nothing has been done on this one.
-// A server that can't be reached is not tried again.
-func (db *DB) begin(ctx context.Context) (pgx.Tx, error) {
-	tx, err := db.pool.Begin(ctx)
-	var unreachable *pgconn.ConnectError
-	if err == nil || !Transient(err) || errors.As(err, &unreachable) || ctx.Err() != nil {
-		return tx, err
-	}
-	db.pool.Reset()
-	return db.pool.Begin(ctx)
-}
-
-func (*openTx) end(ctx context.Context, how func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
-	defer cancel()
-	return how(ctx)
-}
-
 // Conn gives the transaction in the context, else the pool.
 func (db *DB) Conn(ctx context.Context) Querier {
 	if open, ok := ctx.Value(txKey{db}).(*openTx); ok {
-		return open.tx
+		return open
 	}
 	return db.pool
+}
+
+// Later has the transaction in the context run statements that nobody waits for:
+// they travel with its next statement or its COMMIT, where their callbacks run and
+// an error of theirs comes back. Outside a transaction they run at once.
+func (db *DB) Later(ctx context.Context, b *pgx.Batch) error {
+	if open, ok := ctx.Value(txKey{db}).(*openTx); ok {
+		open.later = append(open.later, b.QueuedQueries...)
+		return nil
+	}
+	return db.pool.SendBatch(ctx, b).Close()
 }
 
 // AfterCommit runs fn once the transaction in the context has committed, and

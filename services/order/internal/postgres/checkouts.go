@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/caravan-shop/caravan/services/internal/idempotency"
 	"github.com/caravan-shop/caravan/services/internal/pg"
@@ -39,9 +40,8 @@ func (s *Store) Begin(ctx context.Context, c checkout.Checkout, key idempotency.
 		if err := s.keys.Begin(ctx, key, lease); err != nil {
 			return err
 		}
-		var erased bool
 		batch := &pgx.Batch{}
-		batch.Queue(selectErased, c.UserID).QueryRow(func(row pgx.Row) error { return row.Scan(&erased) })
+		batch.Queue(selectErased, c.UserID).QueryRow(notErased)
 		batch.Queue(claimEarlier, c.UserID, undoClaim).Query(func(rows pgx.Rows) (err error) {
 			earlier, err = pgx.CollectRows(rows, scanCheckout)
 			return err
@@ -50,12 +50,18 @@ func (s *Store) Begin(ctx context.Context, c checkout.Checkout, key idempotency.
 		if err := s.db.Conn(ctx).SendBatch(ctx, batch).Close(); err != nil {
 			return faultOf(fmt.Errorf("begin checkout: %w", err))
 		}
-		if erased {
-			return checkout.ErrAccount
-		}
 		return nil
 	})
 	return earlier, err
+}
+
+func notErased(row pgx.Row) error {
+	var erased bool
+	err := row.Scan(&erased)
+	if err == nil && erased {
+		return checkout.ErrAccount
+	}
+	return err
 }
 
 func scanCheckout(row pgx.CollectableRow) (c checkout.Checkout, err error) {
@@ -73,40 +79,30 @@ const (
 // Commit writes the order with everything that belongs to it, only while its
 // checkout runs.
 func (s *Store) Commit(ctx context.Context, out order.Outcome, key idempotency.Key, a idempotency.Answer) error {
-	return s.db.InTx(ctx, func(ctx context.Context) error {
-		var running int64
-		var erased bool
+	err := s.db.InTx(ctx, func(ctx context.Context) error {
 		batch := &pgx.Batch{}
 		batch.Queue(lockPerson, out.Order.UserID)
-		batch.Queue(endCheckout, out.Order.ID)
-		batch.Queue(selectErased, out.Order.UserID)
+		batch.Queue(endCheckout, out.Order.ID).Exec(func(tag pgconn.CommandTag) error {
+			if tag.RowsAffected() == 0 {
+				return checkout.ErrUndone
+			}
+			return nil
+		})
+		batch.Queue(selectErased, out.Order.UserID).QueryRow(notErased)
 		queueInsert(batch, out.Order)
 		queueHistory(batch, out.Order.ID, out.History)
-		results := s.db.Conn(ctx).SendBatch(ctx, batch)
-		_, err := results.Exec()
-		if err == nil {
-			tag, terr := results.Exec()
-			running, err = tag.RowsAffected(), terr
-		}
-		if err == nil {
-			err = results.QueryRow().Scan(&erased)
-		}
-		if cerr := results.Close(); err == nil {
-			err = cerr
-		}
-		switch {
-		case err != nil:
-			return faultOf(fmt.Errorf("commit order: %w", err))
-		case running == 0:
-			return checkout.ErrUndone
-		case erased:
-			return checkout.ErrAccount
+		if err := s.db.Later(ctx, batch); err != nil {
+			return err
 		}
 		if err := s.box.Append(ctx, out.Events...); err != nil {
 			return err
 		}
 		return s.keys.Finish(ctx, key, a)
 	})
+	if err != nil {
+		return faultOf(fmt.Errorf("commit order: %w", err))
+	}
+	return nil
 }
 
 const abandonCheckout = `

@@ -159,7 +159,7 @@ func (s *Store) Update(ctx context.Context, id uuid.UUID, decide func(order.Orde
 		if out.Order.Erased && out.Order.ShippingAddress == nil {
 			batch.Queue(clearNotes, out.Order.ID)
 		}
-		if err := s.db.Conn(ctx).SendBatch(ctx, batch).Close(); err != nil {
+		if err := s.db.Later(ctx, batch); err != nil {
 			return fmt.Errorf("save order: %w", err)
 		}
 		return s.box.Append(ctx, out.Events...)

@@ -57,7 +57,7 @@ func (s *Store) Claim(ctx context.Context) (job Job, ok bool, err error) {
 		return Job{}, false, fmt.Errorf("claim order: %w", err)
 	}
 	// What changes from here on is seen by Record, which locks the order.
-	l, err := s.find(ctx, job.ID)
+	l, err := s.read(ctx, selectOrder, job.ID)
 	if err != nil {
 		return Job{}, false, fmt.Errorf("claim order: %w", err)
 	}
@@ -85,7 +85,7 @@ func (s *Store) takeLease(ctx context.Context, job *Job) error {
 // With none left it gives the lease back. A nil input only does the latter.
 func (s *Store) Record(ctx context.Context, job *Job, in payment.Input, seen payment.Seen) (next payment.Step, err error) {
 	err = s.db.InTx(ctx, func(ctx context.Context) error {
-		before, err := s.lock(ctx, job.ID)
+		before, err := s.read(ctx, selectForUpdate, job.ID)
 		if err != nil {
 			return err
 		}

@@ -128,39 +128,30 @@ const (
 func (s *Store) lock(ctx context.Context, id uuid.UUID) (locked, error) {
 	batch := &pgx.Batch{}
 	batch.Queue(ensureOrder, id)
-	batch.Queue(selectForUpdate, id)
-	batch.Queue(selectAttempts, id)
-	batch.Queue(selectRefunds, id)
-	res := s.db.Conn(ctx).SendBatch(ctx, batch)
-	defer func() { _ = res.Close() }()
-	if _, err := res.Exec(); err != nil {
+	if err := s.db.Later(ctx, batch); err != nil {
 		return locked{}, fmt.Errorf("make order row: %w", err)
 	}
-	return readOrder(res)
+	return s.read(ctx, selectForUpdate, id)
 }
 
 // Find implements payment.Orders.
 func (s *Store) Find(ctx context.Context, id uuid.UUID) (payment.Order, error) {
-	l, err := s.find(ctx, id)
+	l, err := s.read(ctx, selectOrder, id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return payment.Order{}, payment.ErrOrderUnknown
 	}
 	return l.Order, err
 }
 
-// find reads an order without a lock.
-func (s *Store) find(ctx context.Context, id uuid.UUID) (locked, error) {
+// read reads an order with what belongs to it, in one round trip; statement gets its
+// row and says whether it is locked.
+func (s *Store) read(ctx context.Context, statement string, id uuid.UUID) (locked, error) {
 	batch := &pgx.Batch{}
-	batch.Queue(selectOrder, id)
+	batch.Queue(statement, id)
 	batch.Queue(selectAttempts, id)
 	batch.Queue(selectRefunds, id)
 	res := s.db.Conn(ctx).SendBatch(ctx, batch)
 	defer func() { _ = res.Close() }()
-	return readOrder(res)
-}
-
-// readOrder takes the results of an order's three selects.
-func readOrder(res pgx.BatchResults) (locked, error) {
 	l, err := scanOrder(res.QueryRow())
 	if err != nil {
 		return locked{}, fmt.Errorf("read order: %w", err)

@@ -32,7 +32,7 @@ func (s *Stock) PlaceAll(ctx context.Context, steps []stock.Step, fn func([]stoc
 		decisions, evs := fn(holds, shelf)
 		batch := &pgx.Batch{}
 		queuePlaced(batch, shelf, steps, holds, decisions)
-		if err := send(ctx, s.db, batch); err != nil {
+		if err := s.db.Later(ctx, batch); err != nil {
 			return fmt.Errorf("save holds: %w", err)
 		}
 		return s.tell(ctx, shelf, stock.Net(decisions), evs)

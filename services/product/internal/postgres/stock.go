@@ -117,7 +117,7 @@ func (s *Stock) Decide(ctx context.Context, step stock.Step, fn func(stock.Hold,
 		}
 		queueLines(batch, linesOf(step.OrderID, d.Lines))
 		queueMoves(batch, shelf, d.Moves, step.OrderID, step.Actor, "")
-		if err := send(ctx, s.db, batch); err != nil {
+		if err := s.db.Later(ctx, batch); err != nil {
 			return fmt.Errorf("save hold: %w", err)
 		}
 		return s.tell(ctx, shelf, d.Moves, evs)

@@ -156,12 +156,7 @@ func (s *Store) List(ctx context.Context, query string, before uuid.UUID, limit 
 }
 
 // orNull makes the zero id an SQL null: no bound.
-func orNull(id uuid.UUID) *uuid.UUID {
-	if id == uuid.Nil {
-		return nil
-	}
-	return &id
-}
+func orNull(id uuid.UUID) uuid.NullUUID { return uuid.NullUUID{UUID: id, Valid: id != uuid.Nil} }
 
 // OtherAdmins implements user.Administration.
 func (s *Store) OtherAdmins(ctx context.Context, id uuid.UUID) (int, error) {
