@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"maps"
 	"testing"
 
@@ -31,8 +32,10 @@ func TestWhatRanOutIsLookedAtBeforeAnythingIsHeld(t *testing.T) {
 		}
 	}
 	s.world.untouched(t, user, product, 2, 1)
-	if got := s.column(`SELECT state FROM checkouts WHERE user_id = $1`, user); len(got) != 1 || got[0] != "undone" {
-		t.Errorf("checkout: got %v, want undone", got)
+	for _, table := range []string{"checkouts", "idempotency_keys"} {
+		if got := s.column(`SELECT user_id::text FROM `+table+` WHERE user_id = $1`, user); len(got) != 0 {
+			t.Errorf("%s: got %v for a refusal, want nothing written", table, got)
+		}
 	}
 
 	// One that wants what is there, one of another product, and all once it is back.
@@ -47,6 +50,37 @@ func TestWhatRanOutIsLookedAtBeforeAnythingIsHeld(t *testing.T) {
 	s.world.restock(product, 2)
 	if got := codeOf(s.place(user, "second", total(1000, 2))); got != "201 " {
 		t.Errorf("the same request after the product came back: got %s, want an order", got)
+	}
+}
+
+// The last unit may be in the hands of the same customer, even of the same request: its repetition is no refusal.
+func TestWhoHoldsTheLastUnitIsNotCalledTooLate(t *testing.T) {
+	s := open(t)
+	product := s.world.product(1000, 2)
+	if got := codeOf(s.place(s.buyer(product, 3), "first", total(1000, 3))); got != "409 out_of_stock" {
+		t.Fatalf("got %s", got)
+	}
+	user := s.buyer(product, 2)
+	held, goOn := make(chan struct{}), make(chan struct{})
+	s.world.fault("/internal/carts/take", func(context.Context) error { close(held); <-goOn; return nil }, nil)
+	ended := make(chan string)
+	go func() { ended <- codeOf(s.place(user, "mine", total(1000, 2))) }()
+	<-held
+	if got := codeOf(s.place(user, "mine", total(1000, 2))); got != "409 idempotency_in_progress" {
+		t.Errorf("the same request: got %s", got)
+	}
+	if got := codeOf(s.place(user, "other", total(1000, 2))); got != "409 checkout_in_progress" {
+		t.Errorf("another of the same customer: got %s", got)
+	}
+	if got := codeOf(s.place(s.buyer(product, 2), "late", total(1000, 2))); got != "409 out_of_stock" {
+		t.Errorf("another customer: got %s", got)
+	}
+	close(goOn)
+	if got := <-ended; got != "201 " {
+		t.Errorf("who held it: got %s", got)
+	}
+	if got := codeOf(s.place(user, "mine", total(1000, 2))); got != "201 " {
+		t.Errorf("repeated afterwards: got %s", got)
 	}
 }
 

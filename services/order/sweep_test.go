@@ -16,12 +16,12 @@ import (
 func TestCheckoutsThatWereUndoneLongAgoAreSwept(t *testing.T) {
 	s := open(t)
 	product := s.world.product(1000, 9)
-	placed, old, recent, stuck := s.buyer(product, 2), s.buyer(product, 20), s.buyer(product, 20), s.buyer(product, 2)
+	placed, old, recent, stuck := s.buyer(product, 2), s.buyer(product, 2), s.buyer(product, 2), s.buyer(product, 2)
 	if got := codeOf(s.place(placed, "k", total(1000, 2))); got != "201 " {
 		t.Fatalf("got %s", got)
 	}
 	for _, user := range []uuid.UUID{old, recent} {
-		if got := codeOf(s.place(user, "k", total(1000, 20))); got != "409 out_of_stock" {
+		if got := codeOf(s.place(user, "k", total(1000, 1))); got != "409 price_changed" {
 			t.Fatalf("got %s", got)
 		}
 	}

@@ -81,6 +81,17 @@ func (t *Twin) Begin(ctx context.Context, c checkout.Checkout, key idempotency.K
 	return earlier, err
 }
 
+// Busy implements checkout.Store.
+func (t *Twin) Busy(_ context.Context, user uuid.UUID, key idempotency.Key) (bool, error) {
+	t.cfg.Step("busy")
+	for _, r := range t.checkouts {
+		if r.user == user && (r.state == running || r.state == undoing) {
+			return true, nil
+		}
+	}
+	return t.keys[key.Key].answer != uuid.Nil, nil
+}
+
 // Commit implements checkout.Store.
 func (t *Twin) Commit(ctx context.Context, out order.Outcome, key idempotency.Key, a idempotency.Answer) error {
 	t.cfg.Step("commit")

@@ -58,7 +58,11 @@ func (s *Service) Place(ctx context.Context, req Request, key idempotency.Key, r
 		}
 		defer s.Gate.leave()
 	}
-	r := &run{Service: s, req: req, key: key, render: render,
+	cart, err := s.look(ctx, req.UserID, key)
+	if err != nil {
+		return idempotency.Answer{}, err
+	}
+	r := &run{Service: s, req: req, key: key, render: render, cart: cart,
 		c: Checkout{OrderID: s.NewID(), UserID: req.UserID}}
 	earlier, err := s.Store.Begin(ctx, r.c, key, s.Lease)
 	if err != nil {
@@ -99,17 +103,13 @@ type run struct {
 	render Render
 	answer idempotency.Answer
 
-	cart     Cart
-	cartRead bool
-	account  Account
+	cart    *Cart // nil: not read yet
+	account Account
 
 	prepared, held, taken bool
 }
 
 func (r *run) steps(ctx context.Context) error {
-	if err := r.look(ctx); err != nil {
-		return err
-	}
 	if err := r.gather(ctx); err != nil {
 		return err
 	}
@@ -142,8 +142,9 @@ func (r *run) gather(ctx context.Context) error {
 	var wg sync.WaitGroup
 	var cartErr, accountErr, meansErr error
 	var known bool
-	if !r.cartRead {
-		wg.Go(func() { r.cart, cartErr = r.Carts.Read(ctx, r.c.UserID) })
+	if r.cart == nil {
+		r.cart = &Cart{}
+		wg.Go(func() { *r.cart, cartErr = r.Carts.Read(ctx, r.c.UserID) })
 	}
 	wg.Go(func() {
 		r.account, accountErr = r.Accounts.Lookup(ctx, r.c.UserID, []uuid.UUID{r.req.ShippingAddress, r.req.BillingAddress})

@@ -149,6 +149,9 @@ type Store interface {
 	// ErrAccount. It returns earlier checkouts of the user that still have to be
 	// undone; the caller undoes them first.
 	Begin(ctx context.Context, c Checkout, key idempotency.Key, lease time.Duration) ([]Checkout, error)
+	// Busy tells whether a checkout of the user is under way or not yet undone, or
+	// the key has its answer: what Begin would have to say more about.
+	Busy(ctx context.Context, user uuid.UUID, key idempotency.Key) (bool, error)
 	// Commit writes order, history, events and answer, only while the checkout
 	// runs; else ErrUndone. ErrNumberTaken asks for another number.
 	Commit(ctx context.Context, out order.Outcome, key idempotency.Key, a idempotency.Answer) error

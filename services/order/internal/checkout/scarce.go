@@ -6,12 +6,15 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/caravan-shop/caravan/services/internal/idempotency"
 )
 
 // A crowd that wants what has run out would undo thousands of checkouts, each
 // asked of four neighbours. So once a hold was refused, those who want the same
-// product in the next moments are first shown the shelf: a question that costs a
-// fifth. It is asked anew by each, so that nobody is refused a unit that is there.
+// product in the next moments are first shown the shelf: nothing is written then,
+// and nothing to be undone. It is asked anew by each, so that nobody is refused a
+// unit that is there.
 const (
 	scarceFor  = 5 * time.Second // after the last refusal
 	mostScarce = 1000            // products that are remembered
@@ -61,46 +64,59 @@ func (s *scarce) among(lines []Line) bool {
 	return false
 }
 
-// look refuses a cart that wants more of something scarce than there is, before
-// anything has to be undone. Where it can't tell, the hold decides.
-func (r *run) look(ctx context.Context) error {
-	if !r.scarce.some(r.Now()) {
-		return nil
+// look refuses a customer whose cart wants more of something scarce than there is,
+// before anything is begun. Where it can't tell, the checkout decides. It gives the
+// cart if it has read it.
+func (s *Service) look(ctx context.Context, user uuid.UUID, key idempotency.Key) (*Cart, error) {
+	if !s.scarce.some(s.Now()) {
+		return nil, nil
 	}
-	cart, err := r.Carts.Read(ctx, r.c.UserID)
+	cart, err := s.Carts.Read(ctx, user)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	r.cart, r.cartRead = cart, true
-	if len(cart.Lines) > maxLines || !r.scarce.among(cart.Lines) {
-		return nil
+	if len(cart.Lines) > maxLines || !s.scarce.among(cart.Lines) {
+		return &cart, nil
 	}
-	ids := make([]uuid.UUID, 0, len(cart.Lines))
-	for _, l := range cart.Lines {
+	short, err := s.shortages(ctx, cart.Lines)
+	if err != nil || len(short) == 0 {
+		return &cart, err
+	}
+	// What is missing on the shelf may be in the hands of another request of this
+	// customer's, maybe of the same: then that one's end is the answer.
+	busy, err := s.Store.Busy(ctx, user, key)
+	if err != nil || busy {
+		return &cart, err
+	}
+	return nil, s.outOfStock(short)
+}
+
+// shortages tells what of the lines is not on the shelf, if that is all that is
+// wrong with them.
+func (s *Service) shortages(ctx context.Context, lines []Line) ([]Shortage, error) {
+	ids := make([]uuid.UUID, 0, len(lines))
+	for _, l := range lines {
 		ids = append(ids, l.ProductID)
 	}
-	products, err := r.Catalog.Lookup(ctx, ids)
+	products, err := s.Catalog.Lookup(ctx, ids)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var short []Shortage
-	for _, l := range cart.Lines {
+	for _, l := range lines {
 		p := products[l.ProductID]
 		switch {
 		case !p.ForSale:
-			return nil
+			return nil, nil
 		case p.Available < l.Quantity:
 			short = append(short, Shortage{ProductID: l.ProductID, Requested: l.Quantity, Available: p.Available})
 		}
 	}
-	if len(short) == 0 {
-		return nil
-	}
-	return r.outOfStock(short)
+	return short, nil
 }
 
 // outOfStock is the refusal of lines that are short.
-func (r *run) outOfStock(short []Shortage) error {
-	r.scarce.note(short, r.Now())
+func (s *Service) outOfStock(short []Shortage) error {
+	s.scarce.note(short, s.Now())
 	return naming(ErrOutOfStock, short)
 }

@@ -55,6 +55,25 @@ func (s *Store) Begin(ctx context.Context, c checkout.Checkout, key idempotency.
 	return earlier, err
 }
 
+// Two indexes, one of each state, serve this.
+const selectBusy = `
+SELECT EXISTS (SELECT FROM checkouts WHERE user_id = $1 AND state = 'running')
+    OR EXISTS (SELECT FROM checkouts WHERE user_id = $1 AND state = 'undoing')`
+
+// Busy implements checkout.Store. The checkout is looked for first: one that ends
+// in between has left its answer.
+func (s *Store) Busy(ctx context.Context, user uuid.UUID, key idempotency.Key) (bool, error) {
+	var busy bool
+	if err := s.db.Conn(ctx).QueryRow(ctx, selectBusy, user).Scan(&busy); err != nil {
+		return false, fmt.Errorf("look for checkouts: %w", err)
+	}
+	if busy {
+		return true, nil
+	}
+	_, answered, err := s.keys.Lookup(ctx, key)
+	return answered, err
+}
+
 func notErased(row pgx.Row) error {
 	var erased bool
 	err := row.Scan(&erased)
