@@ -23,6 +23,9 @@ const (
 	// longestTurn is how long a call counts as under way. One that hangs beyond that
 	// goes on, but no longer takes the place of another.
 	longestTurn = 15 * time.Second
+	// longestAfter is the most seconds after which one who got no turn is asked to
+	// come again.
+	longestAfter = 5
 )
 
 // enter waits for a turn until ctx ends or stop is closed. Who entered calls leave,

@@ -175,7 +175,7 @@ func TestCrowdsWaitForTheirOwnCallOnly(t *testing.T) {
 			t.Errorf("%s: got %s", path, outcome(t, resp, body))
 		}
 	}
-	if got := <-second; got != "429 edge_busy 5" {
+	if got := <-second; !strings.HasPrefix(got, "429 edge_busy ") || len(got) != len("429 edge_busy 5") {
 		t.Errorf("who waited in vain: got %s", got)
 	}
 	close(release)
@@ -254,7 +254,7 @@ func TestNobodyWaitsWhenTheEdgeIsToStop(t *testing.T) {
 	s := httptest.NewServer(e)
 	defer s.Close()
 	start := time.Now()
-	if got := <-order(t, s.URL); got != "429 edge_busy 5" || time.Since(start) > 10*time.Second {
+	if got := <-order(t, s.URL); !strings.HasPrefix(got, "429 edge_busy ") || time.Since(start) > 10*time.Second {
 		t.Errorf("got %s after %s", got, time.Since(start))
 	}
 }

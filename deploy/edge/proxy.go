@@ -6,10 +6,12 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -148,8 +150,9 @@ func (e *edge) takeTurn(w http.ResponseWriter, r *http.Request, g *gate) (leave 
 	defer cancel()
 	leave, ok := g.enter(ctx, e.stop)
 	if !ok {
-		// Time enough that a crowd does not come again all at once and bury whoever came just before it.
-		return nil, &refusal{status: http.StatusTooManyRequests, code: "edge_busy", detail: "Too many are calling at this moment: try again.", after: "5"}
+		// Each at a time of its own: a crowd that comes again all at once buries whoever came just before it.
+		after := strconv.Itoa(1 + rand.IntN(longestAfter))
+		return nil, &refusal{status: http.StatusTooManyRequests, code: "edge_busy", detail: "Too many are calling at this moment: try again.", after: after}
 	}
 	return leave, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 )
@@ -104,6 +105,62 @@ func TestWhatIsNoLongerForSaleIsNotCalledScarce(t *testing.T) {
 	}
 	if n := s.world.inCart(user, product); n != 2 {
 		t.Errorf("cart: got %d units, want 2", n)
+	}
+}
+
+// Those who come while the shelf is looked at share the next look, and none of them the one that was under way: what
+// came back in between is theirs.
+func TestTheShelfIsLookedAtForManyAtOnce(t *testing.T) {
+	s := open(t)
+	product := s.world.product(1000, 1)
+	if got := codeOf(s.place(s.buyer(product, 2), "first", total(1000, 2))); got != "409 out_of_stock" {
+		t.Fatalf("got %s", got)
+	}
+	looking, goOn := make(chan struct{}, 10), make(chan struct{})
+	s.world.fault("/internal/products/lookup", nil, func(context.Context) error { looking <- struct{}{}; <-goOn; return nil })
+	outcomes := make(chan string, 8)
+	place := func(quantity int64) {
+		user := s.buyer(product, quantity)
+		go func() { outcomes <- codeOf(s.place(user, "k", total(1000, quantity))) }()
+	}
+	place(2)
+	<-looking
+	before := s.world.counted()["/internal/carts/read"]
+	for range 6 {
+		place(3)
+	}
+	for s.world.counted()["/internal/carts/read"] < before+6 {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(50 * time.Millisecond) // they ask
+	s.world.restock(product, 17)
+	close(goOn)
+	counts := map[string]int{}
+	for range 7 {
+		counts[<-outcomes]++
+	}
+	if want := (map[string]int{"409 out_of_stock": 1, "201 ": 6}); !maps.Equal(counts, want) {
+		t.Errorf("got %v, want %v", counts, want)
+	}
+	if n := 1 + len(looking); n != 2 {
+		t.Errorf("the shelf was looked at %d times for seven, want 2", n)
+	}
+}
+
+func TestAnAnswerThatDoesNotComeHoldsUpNobodyForLong(t *testing.T) {
+	s := open(t)
+	product := s.world.product(1000, 1)
+	if got := codeOf(s.place(s.buyer(product, 2), "first", total(1000, 2))); got != "409 out_of_stock" {
+		t.Fatalf("got %s", got)
+	}
+	s.world.fault("/internal/products/lookup", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, nil)
+	user := s.buyer(product, 2)
+	if rec := s.place(user, "second", total(1000, 2)); rec.Code < 500 {
+		t.Errorf("with Product silent: got %d, want a fault that may be tried again", rec.Code)
+	}
+	s.world.fault("/internal/products/lookup", nil, nil)
+	if got := codeOf(s.place(user, "second", total(1000, 2))); got != "409 out_of_stock" {
+		t.Errorf("afterwards: got %s", got)
 	}
 }
 

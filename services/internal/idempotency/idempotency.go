@@ -200,16 +200,17 @@ SET request_hash = excluded.request_hash, lease_until = excluded.lease_until, cr
     status = NULL, headers = NULL, body = NULL
 WHERE (i.status IS NULL AND i.lease_until <= $6) OR i.created_at <= $7`
 
-// Begin takes the key for as long as lease, in the transaction of ctx, which fails
+// Begin takes the key for as long as lease, in the transaction of ctx. It fails
 // with ErrInProgress while another request holds it or has answered it.
 func (k *Keeper) Begin(ctx context.Context, key Key, lease time.Duration) error {
 	now := k.now()
-	batch := &pgx.Batch{}
-	batch.Queue(beginLease, key.UserID, key.Route, key.Key, key.Hash, now.Add(lease), now, now.Add(-Kept)).Exec(oneRow)
-	if err := k.db.Later(ctx, batch); err != nil {
+	// Not for later: who is refused must not go on to wait for other rows with this
+	// one locked, which a refusal locks too.
+	tag, err := k.db.Conn(ctx).Exec(ctx, beginLease, key.UserID, key.Route, key.Key, key.Hash, now.Add(lease), now, now.Add(-Kept))
+	if err != nil {
 		return fmt.Errorf("idempotency begin: %w", err)
 	}
-	return nil
+	return oneRow(tag)
 }
 
 // oneRow refuses for a key that is somebody else's.

@@ -34,6 +34,7 @@ type Service struct {
 	PayBy time.Duration
 
 	scarce scarce
+	shelf  shelf
 }
 
 // Request is what a customer wants to order.

@@ -13,8 +13,8 @@ import (
 // A crowd that wants what has run out would undo thousands of checkouts, each
 // asked of four neighbours. So once a hold was refused, those who want the same
 // product in the next moments are first shown the shelf: nothing is written then,
-// and nothing to be undone. It is asked anew by each, so that nobody is refused a
-// unit that is there.
+// and nothing to be undone. Nobody is refused a unit that is there: each sees the
+// shelf as it is after they came.
 const (
 	scarceFor  = 5 * time.Second // after the last refusal
 	mostScarce = 1000            // products that are remembered
@@ -98,7 +98,7 @@ func (s *Service) shortages(ctx context.Context, lines []Line) ([]Shortage, erro
 	for _, l := range lines {
 		ids = append(ids, l.ProductID)
 	}
-	products, err := s.Catalog.Lookup(ctx, ids)
+	products, err := s.shelf.look(ctx, s.Catalog, ids)
 	if err != nil {
 		return nil, err
 	}
