@@ -45,13 +45,13 @@ func Connect(url string) (*mongo.Client, error) {
 	return c, nil
 }
 
-// Indexes makes the index by product. It runs before the service does, with a
-// role that may; the service itself may only read. The index on the time to
-// live is the state store component's own.
+// Indexes makes the indexes by product and of the notes. It runs before the service
+// does, with a role that may; the service itself may only read. The index on the
+// time to live is the state store component's own.
 func Indexes(ctx context.Context, db *mongo.Database) error {
-	_, err := db.Collection(collection).Indexes().CreateOne(ctx, mongo.IndexModel{
-		Keys:    bson.D{{Key: "value.items.product_id", Value: 1}},
-		Options: options.Index().SetName("carts_by_product"),
+	_, err := db.Collection(collection).Indexes().CreateMany(ctx, []mongo.IndexModel{
+		{Keys: bson.D{{Key: "value.items.product_id", Value: 1}}, Options: options.Index().SetName("carts_by_product")},
+		{Keys: bson.D{{Key: notedProduct, Value: 1}}, Options: options.Index().SetName("notes").SetSparse(true)},
 	})
 	if err != nil {
 		return fmt.Errorf("cart indexes: %w", err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/caravan-shop/caravan/services/cart/internal/cart"
 	"github.com/caravan-shop/caravan/services/cart/internal/carttest"
+	"github.com/caravan-shop/caravan/services/cart/internal/daprstate"
 )
 
 // TestServerContract asks of the Mongo server what the service relies on beyond the client's view, so that a stand-in
@@ -27,6 +28,7 @@ func TestServerContract(t *testing.T) {
 	}
 	t.Run("of writers with one tag one wins", func(t *testing.T) { oneWriterWins(t, state, user) })
 	t.Run("indexes", func(t *testing.T) { hasIndexes(t, state) })
+	t.Run("the worklist goes by an index", func(t *testing.T) { goesByIndex(t, state) })
 	t.Run("the stored document", func(t *testing.T) { keepsSchema(t, state, user) })
 }
 
@@ -78,8 +80,27 @@ func hasIndexes(t *testing.T, state carttest.State) {
 		got = append(got, name)
 	}
 	slices.Sort(got)
-	if diff := cmp.Diff([]string{"_id", "_ttl expires", "value.items.product_id"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"_id", "_ttl expires", "value.items.product_id", "value.reprice_product_id"}, got); diff != "" {
 		t.Errorf("indexes (-want +got):\n%s", diff)
+	}
+}
+
+// What is asked twice a second must not go through all carts.
+func goesByIndex(t *testing.T, state carttest.State) {
+	var plan bson.M
+	err := state.DB.RunCommand(t.Context(), bson.D{
+		{Key: "explain", Value: bson.D{{Key: "find", Value: "carts"}, {Key: "filter", Value: daprstate.Notes}, {Key: "limit", Value: 50}}},
+		{Key: "verbosity", Value: "queryPlanner"},
+	}).Decode(&plan)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := bson.MarshalExtJSON(plan, false, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bytes.Contains(text, []byte("COLLSCAN")) || !bytes.Contains(text, []byte("IXSCAN")) {
+		t.Errorf("the worklist is not found by an index: %s", text)
 	}
 }
 

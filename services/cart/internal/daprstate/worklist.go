@@ -61,11 +61,16 @@ func (w *Worklist) Add(ctx context.Context, product uuid.UUID, at time.Time) err
 	return nil
 }
 
+// notedProduct is where a note keeps its product; no cart has it.
+const notedProduct = "value.reprice_product_id"
+
+// notes are found by a sparse index, however many carts there are.
+var notes = bson.D{{Key: notedProduct, Value: bson.D{{Key: "$exists", Value: true}}}}
+
 // Next gives up to limit notes.
 func (w *Worklist) Next(ctx context.Context, limit int) ([]Note, error) {
 	from := w.read.prefix + repricePrefix
-	cur, err := w.read.carts.Find(ctx,
-		bson.D{{Key: "_id", Value: bson.D{{Key: "$gte", Value: from}, {Key: "$lt", Value: from + "g"}}}},
+	cur, err := w.read.carts.Find(ctx, notes,
 		options.Find().SetLimit(int64(limit)).SetProjection(bson.D{{Key: "_id", Value: 1}, {Key: "_etag", Value: 1}}))
 	if err != nil {
 		return nil, fmt.Errorf("read notes: %w", err)
@@ -77,13 +82,13 @@ func (w *Worklist) Next(ctx context.Context, limit int) ([]Note, error) {
 	if err := cur.All(ctx, &docs); err != nil {
 		return nil, fmt.Errorf("read notes: %w", err)
 	}
-	var notes []Note
+	var next []Note
 	for _, d := range docs {
 		if id, err := uuid.Parse(strings.TrimPrefix(d.ID, from)); err == nil {
-			notes = append(notes, Note{id, d.Etag})
+			next = append(next, Note{id, d.Etag})
 		}
 	}
-	return notes, nil
+	return next, nil
 }
 
 // Done strikes a note out, unless it was renewed since it was read.
@@ -102,12 +107,12 @@ func (w *Worklist) Done(ctx context.Context, n Note) error {
 // gets its present price. Work that stops half way is done again.
 func (w *Worklist) Reprice(ctx context.Context, carts *cart.Carts) error {
 	const turn = 50
-	notes, err := w.Next(ctx, turn)
+	next, err := w.Next(ctx, turn)
 	if err != nil {
 		return err
 	}
 	var failed []error
-	for _, n := range notes {
+	for _, n := range next {
 		if _, err := carts.Reprice(ctx, w.read, n.Product); err != nil {
 			failed = append(failed, err)
 			continue

@@ -1,0 +1,4 @@
+package daprstate
+
+// Notes is what the worklist asks for.
+var Notes = notes
