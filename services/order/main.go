@@ -70,6 +70,7 @@ func run(ctx context.Context, log *slog.Logger, args []string) error {
 		Catalog: catalog.New(dapr, cfg.Currency), Tariffs: tariffs,
 		NewID: service.NewID, Now: time.Now, Random: rand.Reader, Log: log,
 		Gate: checkout.NewGate(cfg.CheckoutsAtOnce, cfg.CheckoutWait), Lease: cfg.CheckoutLease, PayBy: cfg.PayBy,
+		Quoted: checkout.NewQuoted(),
 	}
 	people := auth.NewRemote(auth.FromSidecar(dapr), cfg.RevokedPoll, log)
 	relay := box.Relay(dapr, log)

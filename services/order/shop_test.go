@@ -75,7 +75,7 @@ func open(t *testing.T) *shop {
 	saga := &checkout.Service{
 		Store: store, Carts: carts.New(w), Accounts: accounts.New(w), Payments: pay, Catalog: catalog.New(w, "GBP"),
 		Tariffs: tariffs, NewID: service.NewID, Now: time.Now, Random: rand.Reader, Log: log,
-		Lease: 10 * time.Second, PayBy: 15 * time.Minute,
+		Lease: 10 * time.Second, PayBy: 15 * time.Minute, Quoted: checkout.NewQuoted(),
 	}
 	cfg := Config{}
 	cfg.AppToken, cfg.Currency = appToken, "GBP"

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/caravan-shop/caravan/services/internal/crashpoint"
+	"github.com/caravan-shop/caravan/services/internal/fault"
 	"github.com/caravan-shop/caravan/services/internal/idempotency"
 	"github.com/caravan-shop/caravan/services/order/internal/order"
 )
@@ -29,9 +30,10 @@ type Service struct {
 	Random io.Reader // of order numbers; safe for concurrent use
 	Log    *slog.Logger
 
-	Gate  *Gate         // who may run; nil: everybody
-	Lease time.Duration // how long one checkout may run
-	PayBy time.Duration
+	Gate   *Gate         // who may run; nil: everybody
+	Quoted *Quoted       // carts that need not be read again; nil: none
+	Lease  time.Duration // how long one checkout may run
+	PayBy  time.Duration
 
 	scarce scarce
 	shelf  shelf
@@ -63,6 +65,30 @@ func (s *Service) Place(ctx context.Context, req Request, key idempotency.Key, r
 	if err != nil {
 		return idempotency.Answer{}, err
 	}
+	recalled := false
+	if cart == nil {
+		cart = s.Quoted.recall(req.UserID, s.Now())
+		recalled = cart != nil
+	}
+	answer, err := s.run(ctx, req, key, render, cart)
+	if !recalled || !s.refusedFor(ctx, req.UserID, err, cart) {
+		return answer, err
+	}
+	return s.run(ctx, req, key, render, nil)
+}
+
+// refusedFor tells whether a refusal may be due to the cart as it was: it has
+// changed since.
+func (s *Service) refusedFor(ctx context.Context, user uuid.UUID, refusal error, was *Cart) bool {
+	if kind, _ := fault.KindOf(refusal); kind != fault.Conflict && kind != fault.Invalid {
+		return false
+	}
+	now, err := s.Carts.Read(ctx, user)
+	return err == nil && now.Version != was.Version
+}
+
+// run is one try, with the cart if it is known.
+func (s *Service) run(ctx context.Context, req Request, key idempotency.Key, render Render, cart *Cart) (idempotency.Answer, error) {
 	r := &run{Service: s, req: req, key: key, render: render, cart: cart,
 		c: Checkout{OrderID: s.NewID(), UserID: req.UserID}}
 	earlier, err := s.Store.Begin(ctx, r.c, key, s.Lease)

@@ -51,7 +51,11 @@ func (s *Service) Quote(ctx context.Context, user, shipping uuid.UUID, billing *
 	if err := account.has(ask); err != nil {
 		return Quote{}, err
 	}
-	return s.price(ctx, cart, account.Addresses[shipping].Country)
+	q, err := s.price(ctx, cart, account.Addresses[shipping].Country)
+	if err == nil {
+		s.Quoted.keep(user, cart, s.Now())
+	}
+	return q, err
 }
 
 func (s *Service) price(ctx context.Context, cart Cart, country string) (Quote, error) {
