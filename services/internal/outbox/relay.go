@@ -109,8 +109,8 @@ func (r *Relay) lead(ctx context.Context) error {
 
 // However the table grows, what waits is found by an index. A mark that a crash
 // of the server forgets costs a second delivery, so its commit need not wait for
-// the disk.
-const leaderSettings = `SET enable_seqscan = off; SET synchronous_commit = off`
+// the disk. Its array of ids would be planned for anew each time.
+const leaderSettings = `SET enable_seqscan = off; SET synchronous_commit = off; SET plan_cache_mode = force_generic_plan`
 
 func tryLead(ctx context.Context, conn *pgxpool.Conn) (got bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)

@@ -21,10 +21,15 @@ const undoClaim = 15 * time.Second
 
 const (
 	selectErased = `SELECT EXISTS (SELECT FROM erased_users WHERE user_id = $1)`
-	// A checkout past its lease makes way at once, without waiting for a poller.
+	// A checkout past its lease makes way at once, without waiting for a poller. The
+	// user's are found by the two indexes by user (by others, the planner would walk
+	// what is dead of everybody's); the states are asked again of the locked row.
 	claimEarlier = `
 UPDATE checkouts SET state = 'undoing', undo_due_at = now() + $2
-WHERE user_id = $1 AND (state = 'undoing' OR (state = 'running' AND lease_until <= now()))
+WHERE order_id IN (
+    SELECT order_id FROM checkouts WHERE user_id = $1 AND state = 'running'
+    UNION ALL SELECT order_id FROM checkouts WHERE user_id = $1 AND state = 'undoing')
+  AND (state = 'undoing' OR (state = 'running' AND lease_until <= now()))
 RETURNING order_id, user_id`
 	insertCheckout = `
 INSERT INTO checkouts (order_id, user_id, key, hash, state, lease_until)

@@ -50,6 +50,7 @@ func (s *Stock) openHolds(ctx context.Context, steps []stock.Step) ([]stock.Hold
 	}
 	expires, shelf := map[uuid.UUID]time.Time{}, stock.Shelf{}
 	batch := &pgx.Batch{}
+	batch.Queue(keepPlans)
 	batch.Queue(insertHolds, orders, users, ttls).Query(func(rows pgx.Rows) error {
 		var id uuid.UUID
 		var at time.Time

@@ -90,6 +90,11 @@ UPDATE holds SET due_at = now() + $2::interval WHERE order_id IN (
     ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
 RETURNING order_id`
 
+// keepPlans goes before statements on arrays of ids, and is in force until the
+// transaction ends: the planner, which sees how few they are, would plan anew each
+// time, for longer than they run.
+const keepPlans = `SELECT set_config('plan_cache_mode', 'force_generic_plan', true)`
+
 var errGuard = errors.New("inventory changed under its lock")
 
 // Decide implements stock.Store.
@@ -223,12 +228,14 @@ func (s *Stock) lock(ctx context.Context, ids []uuid.UUID) (stock.Shelf, error) 
 	return shelf, nil
 }
 
-func (s *Stock) items(ctx context.Context, sql string, ids []uuid.UUID) ([]stock.Item, error) {
-	rows, err := s.db.Conn(ctx).Query(ctx, sql, ids)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, scanItem)
+func (s *Stock) items(ctx context.Context, sql string, ids []uuid.UUID) (items []stock.Item, err error) {
+	batch := &pgx.Batch{}
+	batch.Queue(keepPlans)
+	batch.Queue(sql, ids).Query(func(rows pgx.Rows) (err error) {
+		items, err = pgx.CollectRows(rows, scanItem)
+		return err
+	})
+	return items, send(ctx, s.db, batch)
 }
 
 func scanItem(row pgx.CollectableRow) (it stock.Item, err error) {
