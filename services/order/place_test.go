@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -210,8 +211,9 @@ func TestRefusalsLeaveNoTrace(t *testing.T) {
 				c.undo(s, user, product)
 			}
 			s.world.untouched(t, user, product, 2, 9)
-			if got := s.column(`SELECT state FROM checkouts WHERE user_id = $1`, user); len(got) != 1 || got[0] != "undone" {
-				t.Errorf("checkout: got %v, want undone", got)
+			// One try, or two where the cart was read before the first began and has changed since.
+			if got := slices.Compact(s.column(`SELECT state FROM checkouts WHERE user_id = $1`, user)); len(got) != 1 || got[0] != "undone" {
+				t.Errorf("checkouts: got %v, want undone", got)
 			}
 			// A refusal is not kept: the same key may order now.
 			if got := codeOf(s.place(user, "k", total(1000, 2))); got != "201 " {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/caravan-shop/caravan/services/order/internal/httpapi"
+
+	"github.com/google/uuid"
 )
 
 // steps are the calls of a checkout, in order.
@@ -101,24 +103,43 @@ func TestCrashBetweenAnyTwoSteps(t *testing.T) {
 // The customer need not wait for the poller: the next checkout undoes the dead
 // one first, cart included.
 func TestNextCheckoutClearsTheDeadOne(t *testing.T) {
+	for name, before := range map[string]func(s *shop, user uuid.UUID){
+		"plain": func(*shop, uuid.UUID) {},
+		// Then the cart is read before the dead one is known of.
+		"something is scarce": func(s *shop, _ uuid.UUID) {
+			if got := codeOf(s.place(s.buyer(s.world.product(1000, 1), 2), "other", total(1000, 2))); got != "409 out_of_stock" {
+				s.t.Fatalf("got %s", got)
+			}
+		},
+		"after a quote": func(s *shop, user uuid.UUID) {
+			s.call("POST", "/v1/quotes", user.String(), "", object{"shipping_address_id": s.world.address}) // refused where the cart is taken
+		},
+	} {
+		t.Run(name, func(t *testing.T) { clearsTheDeadOne(t, before, "/internal/carts/take") })
+		t.Run(name+", nothing taken", func(t *testing.T) { clearsTheDeadOne(t, before, "/internal/holds/place") })
+	}
+}
+
+func clearsTheDeadOne(t *testing.T, before func(s *shop, user uuid.UUID), dies string) {
 	s := open(t)
 	product := s.world.product(1000, 2)
 	user := s.buyer(product, 2)
 	hook, arrived, resume := stall()
-	s.world.fault("/internal/carts/take", nil, hook)
+	s.world.fault(dies, nil, hook)
 	done := make(chan struct{})
 	go func() { s.place(user, "k", total(1000, 2)); close(done) }()
 	<-arrived
-	s.world.fault("/internal/carts/take", nil, nil)
+	s.world.fault(dies, nil, nil)
 	s.exec(`UPDATE checkouts SET lease_until = now() - interval '1 second'`)
 	s.exec(`UPDATE idempotency_keys SET lease_until = now() - interval '1 second'`)
+	before(s, user)
 	rec := s.place(user, "k", total(1000, 2))
 	if codeOf(rec) != "201 " {
 		t.Errorf("got %s %s", codeOf(rec), rec.Body)
 	}
 	close(resume)
 	<-done
-	if got := s.column(`SELECT state FROM checkouts ORDER BY created_at`); len(got) != 2 || got[0] != "undone" || got[1] != "placed" {
+	if got := s.column(`SELECT state FROM checkouts WHERE user_id = $1 ORDER BY created_at`, user); len(got) != 2 || got[0] != "undone" || got[1] != "placed" {
 		t.Errorf("checkouts: got %v, want undone and placed", got)
 	}
 	again := s.place(user, "k", total(1000, 2))

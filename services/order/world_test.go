@@ -227,14 +227,15 @@ func (w *world) take(q question) string {
 func (w *world) restore(q question) string {
 	t := w.takes[q.OrderID]
 	w.takes[q.OrderID] = nil
+	if c := w.carts[q.UserID]; c != nil {
+		c.version++ // also where only the undoing is noted
+	}
 	if t == nil {
 		return "nothing"
 	}
-	c := w.carts[q.UserID]
 	for id, n := range t.items {
-		c.items[id] += n
+		w.carts[q.UserID].items[id] += n
 	}
-	c.version++
 	return "restored"
 }
 

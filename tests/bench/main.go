@@ -2,8 +2,9 @@
 // line, read the cart, quote, order, until inventory.reserved is on Kafka; or,
 // with -what signin, by sign-ins, alone and beside a steady rate of checkouts; or,
 // with -what catalogue, by an import, reads by id, searches and suggestions; or,
-// with -what flash, by a sale of few units to many buyers; or, with -what relay,
-// by how soon events that are committed are on Kafka.
+// with -what flash, by a sale of few units to many buyers; or, with -what orders, by
+// POST /v1/orders at a steady rate; or, with -what relay, by how soon events that are
+// committed are on Kafka.
 // It drives the stack that CARAVAN_STACK names through the edge alone.
 package main
 
@@ -26,11 +27,12 @@ import (
 )
 
 func main() {
-	what := flag.String("what", "checkout", "what is measured: checkout, signin, catalogue, flash or relay")
+	what := flag.String("what", "checkout", "what is measured: checkout, orders, signin, catalogue, flash or relay")
 	products := flag.Int("products", 50_000, "products that are imported first; 0 measures the catalogue as it is")
 	backlog := flag.Int("backlog", 20_000, "events that wait when the relay goes on")
 	units := flag.Int("units", 1000, "units in the flash sale")
 	buyers := flag.Int("buyers", 5000, "buyers in the flash sale")
+	rate := flag.Int("rate", 50, "orders a second, with -what orders")
 	wait := flag.Bool("wait", false, "wait for a line on standard input before the flash sale opens")
 	one := flag.Int("one", 100, "checkouts of the single client")
 	clients := flag.Int("clients", 8, "concurrent clients")
@@ -45,6 +47,8 @@ func main() {
 		return b.many(ctx, *clients, *spell)
 	}
 	switch *what {
+	case "orders":
+		measure = func(ctx context.Context, b *bench) error { return b.orders(ctx, *rate, *spell) }
 	case "signin":
 		measure = func(ctx context.Context, b *bench) error { return b.signIns(ctx, *clients, *spell) }
 	case "relay":
@@ -184,17 +188,7 @@ func (b *bench) checkout(ctx context.Context, s *shop.Shopper, turn int) (place,
 	if err != nil {
 		return 0, 0, err
 	}
-	begin := time.Now()
-	o, err := b.place(ctx, s, totals.Total)
-	if err != nil {
-		return 0, 0, err
-	}
-	answered := time.Now()
-	at, err := b.reserved.wait(ctx, o.ID)
-	if err != nil {
-		return 0, 0, fmt.Errorf("order %s: %w", o.ID, err)
-	}
-	return answered.Sub(begin), max(at.Sub(answered), 0), nil
+	return b.order(ctx, ready{s, totals.Total})
 }
 
 // place orders the cart, and comes again as often as the shop asks for that.

@@ -225,7 +225,8 @@ const finishLease = `
 UPDATE idempotency_keys SET lease_until = NULL, status = $5, headers = $6, body = $7
 WHERE user_id = $1 AND route = $2 AND key = $3 AND request_hash = $4 AND status IS NULL`
 
-// Finish keeps the answer, in the transaction of the last step.
+// Finish keeps the answer, in the transaction of the last step, which fails with
+// ErrInProgress if the key is in other hands by then.
 func (k *Keeper) Finish(ctx context.Context, key Key, a Answer) error {
 	headers, err := json.Marshal(a.Headers)
 	if err != nil {

@@ -43,8 +43,8 @@ INSERT INTO outbox (id, topic, key, payload, traceparent, created_at)
 SELECT $1, $2, $3, jsonb_set($4::jsonb, '{sequence}', to_jsonb(s.last)), $5, $6 FROM s`
 
 // Append stores events in the transaction of ctx, numbered per key in the order
-// given. It takes a lock on each key until the transaction ends: a caller that
-// appends for several keys gives them in one fixed order.
+// given, with its next statement or its COMMIT. Each key is locked from then until
+// the transaction ends: a caller that appends for several gives them in one fixed order.
 func (b *Box) Append(ctx context.Context, evs ...events.Event) error {
 	if len(evs) == 0 {
 		return nil

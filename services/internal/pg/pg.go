@@ -129,8 +129,9 @@ func (db *DB) Conn(ctx context.Context) Querier {
 
 // Later has the transaction in the context run statements that nobody waits for:
 // they travel with its next statement or its COMMIT, where their callbacks run and
-// an error of theirs comes back. A callback that refuses undoes the transaction, but
-// what stood behind its statement has run by then and may have waited for locks.
+// an error of theirs comes back. That or a callback that refuses undoes the
+// transaction, even if the caller goes on, but what stood behind the statement has run
+// by then and may have waited for locks.
 // Outside a transaction they run at once.
 func (db *DB) Later(ctx context.Context, b *pgx.Batch) error {
 	if open, ok := ctx.Value(txKey{db}).(*openTx); ok {

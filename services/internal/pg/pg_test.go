@@ -153,20 +153,26 @@ func TestDeadConnectionsAreReplacedUnnoticed(t *testing.T) {
 	}
 	close(ready)
 	open.Wait()
-	killer := db.Pool().Config().ConnConfig
-	conn, err := pgx.ConnectConfig(ctx, killer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(ctx) }()
-	const killAll = `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`
-	if _, err := conn.Exec(ctx, killAll); err != nil {
-		t.Fatal(err)
-	}
+	killAll(t, db)
 	for n := range 4 {
 		if err := db.InTx(ctx, func(ctx context.Context) error { return write(ctx, db, strconv.Itoa(n)) }); err != nil {
 			t.Errorf("transaction %d after the restart: %v", n, err)
 		}
+	}
+}
+
+// killAll ends every connection to the test's database.
+func killAll(t *testing.T, db *pg.DB) {
+	t.Helper()
+	ctx := context.Background()
+	conn, err := pgx.ConnectConfig(ctx, db.Pool().Config().ConnConfig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	const kill = `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`
+	if _, err := conn.Exec(ctx, kill); err != nil {
+		t.Fatal(err)
 	}
 }
 

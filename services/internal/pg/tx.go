@@ -15,24 +15,28 @@ import (
 // one or, if no callback may refuse it, with COMMIT.
 type openTx struct {
 	pool  *pgxpool.Pool
-	conn  *pgxpool.Conn
+	conn  *pgxpool.Conn // nil once it died and no other was to be had
 	begun bool
 	later []*pgx.QueuedQuery
 	hooks []func()
-	// refused is the first error that a joined part gave: what it did before
-	// must not be committed, even if the caller went on.
+	// refused is the first error of a joined part or of a statement that others
+	// travelled behind: nothing may be committed then, even if the caller went on.
 	refused error
 }
 
 // endTimeout bounds COMMIT and ROLLBACK, which are sent even when the request
-// has been given up in between: an outcome that nobody knows helps nobody.
-const endTimeout = 5 * time.Second
+// has been given up in between: an outcome that nobody knows helps nobody. With
+// statements before it COMMIT has longer than the server gives any of them.
+const (
+	endTimeout  = 5 * time.Second
+	lateTimeout = 15 * time.Second
+)
 
 // idle is the server's word for a connection outside of any transaction.
 const idle = 'I'
 
 // alone tells that a statement has nothing to travel with.
-func (o *openTx) alone() bool { return o.begun && len(o.later) == 0 }
+func (o *openTx) alone() bool { return o.conn != nil && o.begun && len(o.later) == 0 }
 
 // Exec implements Querier.
 func (o *openTx) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
@@ -54,6 +58,9 @@ func (o *openTx) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 	}
 	res := o.send(ctx, &pgx.QueuedQuery{SQL: sql, Arguments: args})
 	rows, err := res.Query()
+	if err != nil {
+		_ = res.Close() // callers need not close rows that come with an error
+	}
 	return &lastRows{Rows: rows, res: res}, err
 }
 
@@ -87,14 +94,23 @@ func (o *openTx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []s
 // send gives what has waited and then statements in one go; the results are those
 // of the latter. An error of what has waited is the error of each.
 func (o *openTx) send(ctx context.Context, statements ...*pgx.QueuedQuery) pgx.BatchResults {
+	if o.conn == nil {
+		return failed{err: o.refused}
+	}
 	first, waited := !o.begun, o.later
 	o.begun, o.later = true, nil
 	res, err := o.sendBehind(ctx, first, waited, statements)
 	if err != nil && first && o.replace(ctx, err) {
 		res, err = o.sendBehind(ctx, first, waited, statements)
 	}
-	if raw := o.conn.Conn(); err != nil && !raw.IsClosed() && raw.PgConn().TxStatus() == idle {
-		_ = raw.Close(ctx) // BEGIN did not get through: nothing may run outside of it
+	if err == nil {
+		return res
+	}
+	if o.refused == nil {
+		o.refused = err
+	}
+	if o.conn != nil && !o.conn.Conn().IsClosed() && o.conn.Conn().PgConn().TxStatus() == idle {
+		_ = o.conn.Conn().Close(ctx) // BEGIN did not get through: nothing may run outside of it
 	}
 	return res
 }
@@ -112,6 +128,9 @@ func (o *openTx) sendBehind(ctx context.Context, begin bool, waited, statements 
 	res := o.conn.SendBatch(ctx, b)
 	for _, q := range b.QueuedQueries[:b.Len()-len(statements)] {
 		if err := result(res, q); err != nil {
+			for _, behind := range b.QueuedQueries {
+				behind.Fn = nil // as pgx has it: after an error no callback runs
+			}
 			_ = res.Close()
 			return failed{err: err}, err
 		}
@@ -137,21 +156,23 @@ func (o *openTx) replace(ctx context.Context, err error) bool {
 	if !o.conn.Conn().IsClosed() || !Transient(err) || ctx.Err() != nil {
 		return false
 	}
-	o.pool.Reset()
-	next, err := o.pool.Acquire(ctx)
-	if err != nil {
-		return false
-	}
+	// Given back before another is asked for: all of the pool may do so at once.
 	o.conn.Release()
-	o.conn = next
-	return true
+	o.conn = nil
+	o.pool.Reset()
+	o.conn, err = o.pool.Acquire(ctx)
+	return err == nil
 }
 
 func (o *openTx) commit(ctx context.Context) error {
 	if !o.begun && len(o.later) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endTimeout)
+	within := endTimeout
+	if len(o.later) > 0 {
+		within = lateTimeout
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), within)
 	defer cancel()
 	if !o.begun || slices.ContainsFunc(o.later, hasCallback) { // which may refuse
 		if err := o.send(ctx).Close(); err != nil {
@@ -167,6 +188,9 @@ func (o *openTx) commit(ctx context.Context) error {
 
 // release rolls back what has not been committed and gives the connection back.
 func (o *openTx) release(ctx context.Context) {
+	if o.conn == nil {
+		return
+	}
 	defer o.conn.Release()
 	if raw := o.conn.Conn(); raw.IsClosed() || raw.PgConn().TxStatus() == idle {
 		return

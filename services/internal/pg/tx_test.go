@@ -3,7 +3,10 @@ package pg_test
 import (
 	"context"
 	"errors"
+	"strconv"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -67,6 +70,79 @@ func TestLaterRunsItsCallbacks(t *testing.T) {
 	})
 	if got := notes(t, db); !errors.Is(err, no) || got != 0 {
 		t.Errorf("got %d notes and %v, want none and the callback's error", got, err)
+	}
+}
+
+// A refusal that the caller does not look at is none the less one, and no callback behind it runs.
+func TestARefusalThatIsSwallowedIsNotCommitted(t *testing.T) {
+	db, no := open(t), errors.New("no")
+	err := db.InTx(context.Background(), func(ctx context.Context) error {
+		b := &pgx.Batch{}
+		b.Queue(`INSERT INTO notes (note) VALUES ('a')`).Exec(func(pgconn.CommandTag) error { return no })
+		b.Queue(`INSERT INTO notes (note) VALUES ('b')`).Exec(func(pgconn.CommandTag) error { t.Error("a callback ran behind a refusal"); return nil })
+		if err := db.Later(ctx, b); err != nil {
+			return err
+		}
+		_ = write(ctx, db, "c")
+		return nil
+	})
+	if got := notes(t, db); !errors.Is(err, no) || got != 0 {
+		t.Errorf("got %d notes and %v, want none and the callback's error", got, err)
+	}
+}
+
+// All connections of the pool may find theirs dead at the same time.
+func TestAFullPoolOfDeadConnectionsIsReplaced(t *testing.T) {
+	db := open(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	const all = 12 // the pool of pgtest
+	var began, ended sync.WaitGroup
+	killed := make(chan struct{})
+	began.Add(all)
+	for n := range all {
+		ended.Go(func() {
+			err := db.InTx(ctx, func(ctx context.Context) error {
+				began.Done()
+				<-killed
+				return write(ctx, db, strconv.Itoa(n))
+			})
+			if err != nil {
+				t.Errorf("transaction %d: %v", n, err)
+			}
+		})
+	}
+	began.Wait()
+	killAll(t, db)
+	close(killed)
+	ended.Wait()
+	if got := notes(t, db); got != all {
+		t.Errorf("%d notes, want %d", got, all)
+	}
+}
+
+// An error at the first row must not cost the connection.
+func TestARefusedQueryKeepsTheConnection(t *testing.T) {
+	db := open(t)
+	var before, after uint32
+	err := db.InTx(context.Background(), func(ctx context.Context) error {
+		if err := write(ctx, db, "same"); err != nil {
+			return err
+		}
+		return db.Conn(ctx).QueryRow(ctx, `SELECT pg_backend_pid()`).Scan(&before)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = db.InTx(context.Background(), func(ctx context.Context) error {
+		_, err := db.Conn(ctx).Query(ctx, `INSERT INTO notes (note) VALUES ('same') RETURNING note`)
+		return err
+	})
+	if constraint, _ := pg.ConstraintOf(err); constraint != "notes_note_key" {
+		t.Errorf("got %v", err)
+	}
+	if err := db.Conn(context.Background()).QueryRow(context.Background(), `SELECT pg_backend_pid()`).Scan(&after); err != nil || after != before {
+		t.Errorf("connection %d afterwards (%v), want %d", after, err, before)
 	}
 }
 

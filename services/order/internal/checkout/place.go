@@ -65,13 +65,11 @@ func (s *Service) Place(ctx context.Context, req Request, key idempotency.Key, r
 	if err != nil {
 		return idempotency.Answer{}, err
 	}
-	recalled := false
 	if cart == nil {
 		cart = s.Quoted.recall(req.UserID, s.Now())
-		recalled = cart != nil
 	}
 	answer, err := s.run(ctx, req, key, render, cart)
-	if !recalled || !s.refusedFor(ctx, req.UserID, err, cart) {
+	if cart == nil || !s.refusedFor(ctx, req.UserID, err, cart) {
 		return answer, err
 	}
 	return s.run(ctx, req, key, render, nil)
@@ -83,6 +81,8 @@ func (s *Service) refusedFor(ctx context.Context, user uuid.UUID, refusal error,
 	if kind, _ := fault.KindOf(refusal); kind != fault.Conflict && kind != fault.Invalid {
 		return false
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.Lease)
+	defer cancel()
 	now, err := s.Carts.Read(ctx, user)
 	return err == nil && now.Version != was.Version
 }
@@ -99,6 +99,9 @@ func (s *Service) run(ctx context.Context, req Request, key idempotency.Key, ren
 	// Past its lease a checkout can't commit: no use to work on.
 	within, cancel := context.WithTimeout(ctx, s.Lease)
 	defer cancel()
+	if len(earlier) > 0 {
+		r.cart = nil // it may come back now
+	}
 	if err = s.clearEarlier(within, earlier); err == nil {
 		err = r.steps(within)
 	}

@@ -13,6 +13,7 @@ import (
 const (
 	quotedFor  = 5 * time.Minute
 	mostQuoted = 10_000 // customers
+	mostLines  = 100    // of a cart that is worth its room
 )
 
 // Quoted remembers the carts of the latest quotes; a nil one none. Safe for
@@ -36,7 +37,7 @@ func NewQuoted() *Quoted {
 }
 
 func (q *Quoted) keep(user uuid.UUID, cart Cart, now time.Time) {
-	if q == nil {
+	if q == nil || len(cart.Lines) > mostLines {
 		return
 	}
 	q.carts.Add(user, quotedCart{cart, now})

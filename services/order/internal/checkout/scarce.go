@@ -71,6 +71,8 @@ func (s *Service) look(ctx context.Context, user uuid.UUID, key idempotency.Key)
 	if !s.scarce.some(s.Now()) {
 		return nil, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, s.Lease)
+	defer cancel()
 	cart, err := s.Carts.Read(ctx, user)
 	if err != nil {
 		return nil, err

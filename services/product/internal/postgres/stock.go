@@ -235,7 +235,8 @@ func (s *Stock) items(ctx context.Context, sql string, ids []uuid.UUID) (items [
 		items, err = pgx.CollectRows(rows, scanItem)
 		return err
 	})
-	return items, send(ctx, s.db, batch)
+	err = send(ctx, s.db, batch)
+	return items, err
 }
 
 func scanItem(row pgx.CollectableRow) (it stock.Item, err error) {
