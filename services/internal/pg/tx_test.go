@@ -135,8 +135,12 @@ func TestARefusedQueryKeepsTheConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = db.InTx(context.Background(), func(ctx context.Context) error {
-		_, err := db.Conn(ctx).Query(ctx, `INSERT INTO notes (note) VALUES ('same') RETURNING note`)
-		return err
+		rows, err := db.Conn(ctx).Query(ctx, `INSERT INTO notes (note) VALUES ('same') RETURNING note`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		return rows.Err()
 	})
 	if constraint, _ := pg.ConstraintOf(err); constraint != "notes_note_key" {
 		t.Errorf("got %v", err)
