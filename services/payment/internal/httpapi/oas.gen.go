@@ -253,6 +253,9 @@ type NotFound = Problem
 // Unauthenticated defines model for Unauthenticated.
 type Unauthenticated = Problem
 
+// Unavailable defines model for Unavailable.
+type Unavailable = Problem
+
 // Unsupported defines model for Unsupported.
 type Unsupported = Problem
 
