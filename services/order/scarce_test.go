@@ -14,9 +14,7 @@ import (
 func TestWhatRanOutIsLookedAtBeforeAnythingIsHeld(t *testing.T) {
 	s := open(t)
 	product, other := s.world.product(1000, 1), s.world.product(1000, 9)
-	if got := codeOf(s.place(s.buyer(product, 2), "first", total(1000, 2))); got != "409 out_of_stock" {
-		t.Fatalf("got %s", got)
-	}
+	s.short(product, 2)
 	before := s.world.counted()
 	user := s.buyer(product, 2)
 	first := s.place(user, "second", total(1000, 2))
@@ -58,9 +56,7 @@ func TestWhatRanOutIsLookedAtBeforeAnythingIsHeld(t *testing.T) {
 func TestWhoHoldsTheLastUnitIsNotCalledTooLate(t *testing.T) {
 	s := open(t)
 	product := s.world.product(1000, 2)
-	if got := codeOf(s.place(s.buyer(product, 3), "first", total(1000, 3))); got != "409 out_of_stock" {
-		t.Fatalf("got %s", got)
-	}
+	s.short(product, 3)
 	user := s.buyer(product, 2)
 	held, goOn := make(chan struct{}), make(chan struct{})
 	s.world.fault("/internal/carts/take", func(context.Context) error { close(held); <-goOn; return nil }, nil)
@@ -89,9 +85,7 @@ func TestWhoHoldsTheLastUnitIsNotCalledTooLate(t *testing.T) {
 func TestWhatIsNoLongerForSaleIsNotCalledScarce(t *testing.T) {
 	s := open(t)
 	product := s.world.product(1000, 1)
-	if got := codeOf(s.place(s.buyer(product, 2), "first", total(1000, 2))); got != "409 out_of_stock" {
-		t.Fatalf("got %s", got)
-	}
+	s.short(product, 2)
 	s.world.mu.Lock()
 	s.world.products[product].status = "archived"
 	s.world.mu.Unlock()
@@ -113,9 +107,7 @@ func TestWhatIsNoLongerForSaleIsNotCalledScarce(t *testing.T) {
 func TestTheShelfIsLookedAtForManyAtOnce(t *testing.T) {
 	s := open(t)
 	product := s.world.product(1000, 1)
-	if got := codeOf(s.place(s.buyer(product, 2), "first", total(1000, 2))); got != "409 out_of_stock" {
-		t.Fatalf("got %s", got)
-	}
+	s.short(product, 2)
 	looking, goOn := make(chan struct{}, 10), make(chan struct{})
 	s.world.fault("/internal/products/lookup", nil, func(context.Context) error { looking <- struct{}{}; <-goOn; return nil })
 	outcomes := make(chan string, 8)
@@ -150,9 +142,7 @@ func TestTheShelfIsLookedAtForManyAtOnce(t *testing.T) {
 func TestAnAnswerThatDoesNotComeHoldsUpNobodyForLong(t *testing.T) {
 	s := open(t)
 	product := s.world.product(1000, 1)
-	if got := codeOf(s.place(s.buyer(product, 2), "first", total(1000, 2))); got != "409 out_of_stock" {
-		t.Fatalf("got %s", got)
-	}
+	s.short(product, 2)
 	s.world.fault("/internal/products/lookup", func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }, nil)
 	user := s.buyer(product, 2)
 	if rec := s.place(user, "second", total(1000, 2)); rec.Code < 500 {
@@ -161,6 +151,14 @@ func TestAnAnswerThatDoesNotComeHoldsUpNobodyForLong(t *testing.T) {
 	s.world.fault("/internal/products/lookup", nil, nil)
 	if got := codeOf(s.place(user, "second", total(1000, 2))); got != "409 out_of_stock" {
 		t.Errorf("afterwards: got %s", got)
+	}
+}
+
+// short has a product, at 10.00, run out: somebody is refused that many units.
+func (s *shop) short(product uuid.UUID, quantity int64) {
+	s.t.Helper()
+	if got := codeOf(s.place(s.buyer(product, quantity), "short", total(1000, quantity))); got != "409 out_of_stock" {
+		s.t.Fatalf("got %s", got)
 	}
 }
 

@@ -45,7 +45,10 @@ func (b *bench) orders(ctx context.Context, rate int, spell time.Duration) error
 	tick := time.NewTicker(time.Second / time.Duration(rate))
 	defer tick.Stop()
 	for _, buyer := range buyers {
-		<-tick.C
+		select {
+		case <-tick.C:
+		case <-ctx.Done(): // the rest fails at once, and is counted
+		}
 		wg.Go(func() {
 			place, settle, err := b.order(ctx, buyer)
 			mu.Lock()

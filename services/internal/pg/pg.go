@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/exaring/otelpgx"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -140,6 +141,9 @@ func (db *DB) Later(ctx context.Context, b *pgx.Batch) error {
 	}
 	return db.pool.SendBatch(ctx, b).Close()
 }
+
+// NullID is an id as an argument of a statement; the nil UUID is NULL.
+func NullID(id uuid.UUID) uuid.NullUUID { return uuid.NullUUID{UUID: id, Valid: id != uuid.Nil} }
 
 // AfterCommit runs fn once the transaction in the context has committed, and
 // never if it does not; outside a transaction it runs at once. fn must not block.

@@ -81,6 +81,9 @@ func (s *Service) refusedFor(ctx context.Context, user uuid.UUID, refusal error,
 	if kind, _ := fault.KindOf(refusal); kind != fault.Conflict && kind != fault.Invalid {
 		return false
 	}
+	if errors.Is(refusal, ErrInProgress) || errors.Is(refusal, idempotency.ErrInProgress) {
+		return false // before any cart was asked about
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.Lease)
 	defer cancel()
 	now, err := s.Carts.Read(ctx, user)

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/caravan-shop/caravan/services/internal/pg"
 	"github.com/caravan-shop/caravan/services/payment/internal/payment"
 )
 
@@ -80,7 +81,7 @@ func (s *Store) Transaction(ctx context.Context, id uuid.UUID) (payment.Transact
 
 // Transactions implements payment.Log.
 func (s *Store) Transactions(ctx context.Context, f payment.TransactionFilter) ([]payment.Transaction, error) {
-	return many(ctx, s, scanTransaction, transactionsPage, nullID(f.UserID), nullID(f.OrderID), f.Status, nullID(f.Before), f.Limit)
+	return many(ctx, s, scanTransaction, transactionsPage, pg.NullID(f.UserID), pg.NullID(f.OrderID), f.Status, pg.NullID(f.Before), f.Limit)
 }
 
 // Refund implements payment.Log.
@@ -90,7 +91,7 @@ func (s *Store) Refund(ctx context.Context, id uuid.UUID) (payment.RefundRow, er
 
 // Refunds implements payment.Log.
 func (s *Store) Refunds(ctx context.Context, f payment.RefundFilter) ([]payment.RefundRow, error) {
-	return many(ctx, s, scanRefundRow, refundsPage, nullID(f.OrderID), f.Status, nullID(f.Before), f.Limit)
+	return many(ctx, s, scanRefundRow, refundsPage, pg.NullID(f.OrderID), f.Status, pg.NullID(f.Before), f.Limit)
 }
 
 // Kinds implements payment.Log.

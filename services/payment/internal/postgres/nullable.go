@@ -25,8 +25,6 @@ func null[T comparable](v T) *T {
 	return &v
 }
 
-func nullID(id uuid.UUID) uuid.NullUUID { return uuid.NullUUID{UUID: id, Valid: id != uuid.Nil} }
-
 // orEmpty scans NULL as "".
 type orEmpty struct{ to *string }
 

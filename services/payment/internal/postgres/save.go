@@ -63,8 +63,8 @@ const lease = 15 * time.Second
 // save writes what differs, appends the events and wakes a worker after commit.
 func (s *Store) save(ctx context.Context, before, after payment.Order, evs []events.Event, d due) error {
 	batch := &pgx.Batch{}
-	batch.Queue(updateOrder, after.ID, nullID(after.UserID), after.Number, after.Amount, after.Currency, after.State,
-		after.Means.Kind, after.Means.Token, after.Means.Customer, nullID(after.Means.SavedID), null(after.PlacedAt),
+	batch.Queue(updateOrder, after.ID, pg.NullID(after.UserID), after.Number, after.Amount, after.Currency, after.State,
+		after.Means.Kind, after.Means.Token, after.Means.Customer, pg.NullID(after.Means.SavedID), null(after.PlacedAt),
 		d.ever, d.after, d.keepLease, lease, d.dropLease, outbox.Traceparent(ctx))
 	queueAttempts(batch, before, after)
 	queueRefunds(batch, before, after)
@@ -90,7 +90,7 @@ func queueAttempts(batch *pgx.Batch, before, after payment.Order) {
 		old, exists := known[a.ID]
 		switch {
 		case !exists:
-			batch.Queue(insertAttempt, a.ID, after.ID, after.UserID, after.Number, a.Number, payment.KindCard, nullID(a.Means.SavedID),
+			batch.Queue(insertAttempt, a.ID, after.ID, after.UserID, after.Number, a.Number, payment.KindCard, pg.NullID(a.Means.SavedID),
 				a.Amount, a.RefundedAmount, a.Currency, a.Status, a.FailureCode, a.NextAction, a.Surplus, null(a.ProviderID),
 				a.ID.String(), a.Intent, a.Means.Token, a.Means.Customer, a.Version, a.CreatedAt, a.UpdatedAt)
 		case old != a:
@@ -109,7 +109,7 @@ func queueRefunds(batch *pgx.Batch, before, after payment.Order) {
 		old, exists := known[r.ID]
 		switch {
 		case !exists:
-			batch.Queue(insertRefund, r.ID, after.ID, r.TransactionID, r.Kind, r.Amount, r.Currency, r.Reason, nullID(r.RequestedBy),
+			batch.Queue(insertRefund, r.ID, after.ID, r.TransactionID, r.Kind, r.Amount, r.Currency, r.Reason, pg.NullID(r.RequestedBy),
 				r.Status, r.FailureCode, null(r.ProviderID), r.Version, r.CreatedAt, r.UpdatedAt)
 			if mutant.On(mutant.RefundTwice) && r.Kind != payment.RefundStaff {
 				batch.Queue(insertAgain, r.ID)

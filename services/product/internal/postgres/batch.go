@@ -20,8 +20,6 @@ func send(ctx context.Context, db *pg.DB, batch *pgx.Batch) error {
 	return db.Conn(ctx).SendBatch(ctx, batch).Close()
 }
 
-func nullID(id uuid.UUID) uuid.NullUUID { return uuid.NullUUID{UUID: id, Valid: id != uuid.Nil} }
-
 // entry is a movement of the ledger with the order that it is for, if any.
 type entry struct {
 	stock.Movement

@@ -146,7 +146,7 @@ func (s *Catalogue) BySKU(ctx context.Context, sku string) (product.Product, err
 
 // List implements product.Store.
 func (s *Catalogue) List(ctx context.Context, f product.Filter) ([]product.Product, error) {
-	return s.many(ctx, listProducts, f.CategoryID, f.Status, nullID(f.Before), f.Limit)
+	return s.many(ctx, listProducts, f.CategoryID, f.Status, pg.NullID(f.Before), f.Limit)
 }
 
 // Insert implements product.Store.

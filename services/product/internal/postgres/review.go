@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/caravan-shop/caravan/services/internal/pg"
 	"github.com/caravan-shop/caravan/services/product/internal/product"
 )
 
@@ -74,7 +75,7 @@ func (s *Catalogue) reviews(ctx context.Context, sql string, args ...any) ([]pro
 
 // Reviews implements product.ReviewStore.
 func (s *Catalogue) Reviews(ctx context.Context, f product.ReviewFilter) ([]product.Review, error) {
-	return s.reviews(ctx, listReviews, f.ProductID, f.All, nullID(f.Before), f.Limit)
+	return s.reviews(ctx, listReviews, f.ProductID, f.All, pg.NullID(f.Before), f.Limit)
 }
 
 // Review implements product.ReviewStore.

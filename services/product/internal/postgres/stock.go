@@ -168,7 +168,7 @@ func (s *Stock) openHold(ctx context.Context, step stock.Step) (stock.Hold, erro
 	}
 	var expires *time.Time
 	err := s.db.Conn(ctx).QueryRow(ctx, insertHold,
-		step.OrderID, nullID(step.First.UserID), string(step.First.State), step.First.Cancelled, ttl).Scan(&expires)
+		step.OrderID, pg.NullID(step.First.UserID), string(step.First.State), step.First.Cancelled, ttl).Scan(&expires)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		return s.readHold(ctx, lockHold, step.OrderID)

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/caravan-shop/caravan/services/events"
+	"github.com/caravan-shop/caravan/services/internal/pg"
 	"github.com/caravan-shop/caravan/services/user/internal/user"
 )
 
@@ -152,11 +153,8 @@ func (s *Store) List(ctx context.Context, query string, before uuid.UUID, limit 
 	if query != "" {
 		pattern = "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(query) + "%"
 	}
-	return many(ctx, s, "list accounts", scanUser, selectUsers, pattern, orNull(before), limit)
+	return many(ctx, s, "list accounts", scanUser, selectUsers, pattern, pg.NullID(before), limit)
 }
-
-// orNull makes the zero id an SQL null: no bound.
-func orNull(id uuid.UUID) uuid.NullUUID { return uuid.NullUUID{UUID: id, Valid: id != uuid.Nil} }
 
 // OtherAdmins implements user.Administration.
 func (s *Store) OtherAdmins(ctx context.Context, id uuid.UUID) (int, error) {

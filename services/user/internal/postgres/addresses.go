@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/caravan-shop/caravan/services/internal/pg"
 	"github.com/caravan-shop/caravan/services/user/internal/user"
 )
 
@@ -130,7 +131,7 @@ func (s *Store) UpdateAddress(ctx context.Context, userID, id uuid.UUID, fn func
 
 // ListAddresses implements user.Addresses.
 func (s *Store) ListAddresses(ctx context.Context, userID, after uuid.UUID, limit int) ([]user.Address, error) {
-	return many(ctx, s, "list addresses", scanAddress, selectAddresses, userID, orNull(after), limit)
+	return many(ctx, s, "list addresses", scanAddress, selectAddresses, userID, pg.NullID(after), limit)
 }
 
 // LookUp implements user.Addresses.

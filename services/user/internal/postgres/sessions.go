@@ -122,12 +122,12 @@ func (s *Store) advance(ctx context.Context, r user.Refresh, t user.RefreshToken
 
 // ListSessions implements user.Sessions.
 func (s *Store) ListSessions(ctx context.Context, userID, before uuid.UUID, limit int, at time.Time) ([]user.Session, error) {
-	return many(ctx, s, "list sessions", scanSession, selectSessions, userID, at, orNull(before), limit)
+	return many(ctx, s, "list sessions", scanSession, selectSessions, userID, at, pg.NullID(before), limit)
 }
 
 // Revoke implements user.Sessions.
 func (s *Store) Revoke(ctx context.Context, r user.Revocation) (int, error) {
-	ids, err := many(ctx, s, "revoke sessions", pgx.RowTo[uuid.UUID], revokeSessions, r.UserID, orNull(r.Only), orNull(r.Except), r.At, r.Reason)
+	ids, err := many(ctx, s, "revoke sessions", pgx.RowTo[uuid.UUID], revokeSessions, r.UserID, pg.NullID(r.Only), pg.NullID(r.Except), r.At, r.Reason)
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}
